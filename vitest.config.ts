@@ -1,0 +1,51 @@
+import { defineConfig } from "vitest/config";
+
+const seconds = 1_000;
+
+/** Where to write the results for a machine to count; only to the terminal when it is not set. */
+const results = process.env["TEST_RESULTS"];
+
+/** The suites, as docs/development.md describes them; `npm test` runs `unit` and `faults`. */
+export default defineConfig({
+  test: {
+    reporters: ["default", ...(results ? [["json", { outputFile: results }] as ["json", object]] : [])],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["src/**/*.test.ts", "test/*.test.ts", "test/contract/**/*.test.ts"],
+          testTimeout: 20 * seconds,
+        },
+      },
+      { extends: true, test: { name: "faults", include: ["test/faults/**/*.test.ts"], testTimeout: 30 * seconds } },
+      {
+        extends: true,
+        test: {
+          name: "engines",
+          include: ["test/engines/**/*.test.ts"],
+          testTimeout: 60 * seconds,
+          hookTimeout: 60 * seconds,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          testTimeout: 180 * seconds,
+          hookTimeout: 900 * seconds,
+          fileParallelism: false,
+        },
+      },
+      { extends: true, test: { name: "slow", include: ["test/slow/**/*.test.ts"], testTimeout: 900 * seconds } },
+    ],
+    coverage: {
+      provider: "v8",
+      include: ["src/**/*.ts"],
+      exclude: ["src/**/*.test.ts"],
+      reporter: ["text", "html"],
+      thresholds: { statements: 90, lines: 90, functions: 90, branches: 85 },
+    },
+  },
+});
