@@ -1,0 +1,118 @@
+/** Every error the product knows: one table of code, whether trying again can help, and what an operator should do. */
+
+interface ErrorFacts {
+  /** The same request may be sent again and may then succeed. */
+  readonly retryable: boolean;
+  /** One sentence for the person who reads the log. */
+  readonly advice: string;
+}
+
+export const ERRORS = {
+  CONFIG_INVALID: { retryable: false, advice: "Correct the named settings; nothing was read or changed." },
+  CREDENTIALS_INVALID: {
+    retryable: false,
+    advice: "Check the kubeconfig, the context or the service account's files.",
+  },
+  CONNECTION_FAILED: {
+    retryable: true,
+    advice: "Check that the address is right, resolves, and can be reached from here.",
+  },
+  TLS_FAILED: { retryable: false, advice: "Check the server's certificate, its dates, and the CA this side trusts." },
+  DEADLINE_EXCEEDED: {
+    retryable: false,
+    advice: "The server answered too slowly; check its load, or raise the timeout.",
+  },
+  CANCELLED: { retryable: false, advice: "The run was told to stop." },
+  REPLY_TOO_LARGE: {
+    retryable: false,
+    advice: "Narrow the query or the selector; the reply is larger than any this tool expects.",
+  },
+  REPLY_INVALID: {
+    retryable: false,
+    advice: "Check that the address is that of the API itself, and not of a proxy or a login page.",
+  },
+  REDIRECTED: {
+    retryable: false,
+    advice: "Use the address behind the redirect, or give the credentials that the login page asks for.",
+  },
+  UNAUTHORIZED: { retryable: false, advice: "Check the token, password or client certificate; it may have expired." },
+  FORBIDDEN: {
+    retryable: false,
+    advice: "Grant the named right; deploy/kubernetes/base/role.yaml lists all that are needed.",
+  },
+  NOT_FOUND: { retryable: false, advice: "Check the address, the namespace and the name." },
+  CONFLICT: { retryable: false, advice: "Somebody else changed the object in the meantime; the next run looks again." },
+  EXPIRED: { retryable: false, advice: "The list changed while it was read; the next run looks again." },
+  REQUEST_REJECTED: {
+    retryable: false,
+    advice: "Read the server's words in the message; the request itself is wrong for it.",
+  },
+  THROTTLED: { retryable: true, advice: "The server asks for fewer requests; check its load and its limits." },
+  SERVER_ERROR: { retryable: true, advice: "The server failed; read its own log." },
+  QUERY_FAILED: { retryable: false, advice: "Correct the named query; try it in the server's own user interface." },
+  QUERY_INCOMPLETE: { retryable: false, advice: "The metrics server could not see all of its data; repair it first." },
+  METRIC_INVALID: {
+    retryable: false,
+    advice: "Check the query and its exporter: each pod needs one finite sample >= 0.",
+  },
+  METRIC_AMBIGUOUS: {
+    retryable: false,
+    advice: 'Set PROMETHEUS_MATCHERS (for example cluster="eu") so that each pod has one row.',
+  },
+  RECORD_INVALID: {
+    retryable: false,
+    advice: "Repair or delete the named Lease; it holds the record of the last removals.",
+  },
+  LOCK_LOST: {
+    retryable: false,
+    advice: "Another run took over, or the API server did not answer for long; check for clashing schedules.",
+  },
+  EVICTION_FAILED: {
+    retryable: false,
+    advice: "The pod still runs; look at it, at admission webhooks and at the API server's log.",
+  },
+  EVICTION_UNCLEAR: { retryable: false, advice: "Look whether the pod still runs; the record counts it as removed." },
+  RUN_DEADLINE: { retryable: false, advice: "Find the slow step in the log; raise RUN_DEADLINE if it is only slow." },
+  REPLACEMENT_LATE: { retryable: false, advice: "Look at the new pod: image, scheduling, readiness probe." },
+  INTERNAL: { retryable: false, advice: "This is a fault of pod-rebalancer; please report it with the log." },
+} as const satisfies Record<string, ErrorFacts>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/**
+ * An error with a stable code. The message names the thing, the value and what was expected, and never a secret.
+ */
+export class RebalancerError extends Error {
+  override readonly name = "RebalancerError";
+  readonly code: ErrorCode;
+  /** HTTP status and the server's own reason or cause, where the error came as a reply. */
+  readonly reply: ErrorReply | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; reply?: ErrorReply } = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.reply = options.reply;
+  }
+
+  get retryable(): boolean {
+    return ERRORS[this.code].retryable;
+  }
+
+  get advice(): string {
+    return ERRORS[this.code].advice;
+  }
+}
+
+export interface ErrorReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** The reply's body, as far as it was read. */
+  readonly body: string;
+}
+
+/** Any thrown value as a RebalancerError; what is unknown becomes `INTERNAL` with its cause. */
+export function asRebalancerError(thrown: unknown): RebalancerError {
+  if (thrown instanceof RebalancerError) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new RebalancerError("INTERNAL", message, { cause: thrown });
+}

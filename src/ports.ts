@@ -1,0 +1,75 @@
+/** What a run needs from outside. Adapters, the dry run, the fakes and the simulation implement these. */
+
+import type { PodInfo, PodRef, Removal, RunReport, Signals, Snapshot, WorkloadRef } from "./types.ts";
+
+/** Kubernetes, as far as a run needs it. */
+export interface Cluster {
+  /** @throws RebalancerError when the world cannot be seen whole. */
+  observe(signal: AbortSignal): Promise<Snapshot>;
+  /** Takes the workload's Lease, or says who holds it and what its record holds. */
+  lock(workload: WorkloadRef, signal: AbortSignal): Promise<Lock | HeldLock>;
+  /**
+   * Asks for the eviction of exactly this pod (the UID counts) and finds out what became of it.
+   * @throws RebalancerError when that cannot be told; the pod may then be gone.
+   */
+  evict(pod: PodRef, signal: AbortSignal): Promise<EvictReply>;
+}
+
+/**
+ * accepted: the pod is terminating or gone by this eviction. refused: it surely still runs, and `why` is a clause that names
+ * the budget. gone: it had been replaced or removed before, by somebody else.
+ */
+export type EvictReply =
+  | { readonly outcome: "accepted"; readonly note?: string }
+  | { readonly outcome: "refused"; readonly why: string }
+  | { readonly outcome: "gone" };
+
+/** The Lease while this run holds it. */
+export interface Lock {
+  readonly heldBy: undefined;
+  /** The last removals of all runs on this workload, oldest first. */
+  readonly removals: readonly Removal[];
+  /** Aborts once the Lease is no longer surely ours. */
+  readonly lost: AbortSignal;
+  /**
+   * Records a removal; to be called before the eviction is sent.
+   * @throws RebalancerError `LOCK_LOST` unless the Lease is ours for longer than a request's deadline.
+   */
+  removing(pod: PodRef): Promise<void>;
+  /** Strikes the record of a removal that surely did not happen. */
+  refused(pod: PodRef): Promise<void>;
+  /** Frees the Lease, keeps the record. Never throws: an unreleased Lease expires by itself. */
+  release(): Promise<void>;
+}
+
+/** Another run holds the Lease. */
+export interface HeldLock {
+  readonly heldBy: string;
+  readonly removals: readonly Removal[];
+}
+
+export interface MetricsSource {
+  /** All signals in parallel, in a fixed number of queries. @throws RebalancerError on any doubt about a reply. */
+  fetch(pods: readonly PodInfo[], signal: AbortSignal): Promise<Signals>;
+}
+
+/** Where a report goes: metrics text, Event, table, JSON. */
+export interface Sink {
+  write(report: RunReport, signal: AbortSignal): Promise<void>;
+}
+
+export interface Clock {
+  /** Never steps back within a run. */
+  now(): Date;
+  /** Resolves after `millis`, or rejects with the signal's reason at once when it aborts. */
+  sleep(millis: number, signal: AbortSignal): Promise<void>;
+}
+
+/** What the steps tell as they go: one sentence, with fields for machines. */
+export interface Narrator {
+  debug(sentence: string, fields?: NarratorFields): void;
+  info(sentence: string, fields?: NarratorFields): void;
+  warn(sentence: string, fields?: NarratorFields): void;
+  error(sentence: string, fields?: NarratorFields): void;
+}
+export type NarratorFields = Readonly<Record<string, unknown>>;

@@ -1,0 +1,149 @@
+/** Why a run ended as it did. One table: log, report, metric label, Event and docs take their words from here. */
+
+interface ReasonFacts {
+  /** "failure" is 1. Whatever is not 0 becomes 3 once something was removed. */
+  readonly exit: 0 | 4 | "failure";
+  /** A whole sentence without the facts of the case; the run's `detail` adds those. */
+  readonly sentence: string;
+  readonly advice: string;
+}
+
+/** Gates, in the order in which they are asked. The first that fails names the reason. */
+export const HOLD_REASONS = {
+  no_pods: {
+    exit: 4,
+    sentence: "No pod matches the selector.",
+    advice: "Check KUBE_NAMESPACE and KUBE_LABEL_SELECTOR against `kubectl get pods --show-labels`.",
+  },
+  ambiguous_group: {
+    exit: 4,
+    sentence: "The pods do not belong to exactly one Deployment or StatefulSet.",
+    advice: "Narrow KUBE_LABEL_SELECTOR until it matches one Deployment or StatefulSet.",
+  },
+  suspended: {
+    exit: 0,
+    sentence: "Rebalancing is suspended.",
+    advice: "Unset SUSPEND and remove the annotation pod-rebalancer.io/suspend to go on.",
+  },
+  locked: {
+    exit: 0,
+    sentence: "Another run holds the workload's Lease.",
+    advice: "Wait for it; a Lease that nobody renews expires within a minute.",
+  },
+  rollout_in_progress: {
+    exit: 0,
+    sentence: "The workload is rolling out.",
+    advice: "Wait for the rollout, or undo it if it is stuck.",
+  },
+  scaling_in_progress: {
+    exit: 0,
+    sentence: "An autoscaler wants another number of pods.",
+    advice: "Wait until the autoscaler has what it wants.",
+  },
+  pods_not_ready: {
+    exit: 0,
+    sentence: "Too few of the wanted pods are Ready.",
+    advice: "Find out why pods are missing or not Ready; rotating would make it worse.",
+  },
+  too_few_pods: {
+    exit: 0,
+    sentence: "Not more pods are Ready than must stay.",
+    advice: "Run more replicas, or lower MIN_PODS_REQUIRED if that is safe.",
+  },
+  cooldown: {
+    exit: 0,
+    sentence: "The last removal is too recent.",
+    advice: "Wait: the metrics' window must have left the last rotation behind (COOLDOWN).",
+  },
+  insufficient_metrics: {
+    exit: 4,
+    sentence: "Too few pods have every signal.",
+    advice: "Check the exporters and the queries; `pod-rebalancer plan` shows which signal is missing.",
+  },
+  idle: {
+    exit: 0,
+    sentence: "The group is idle: no signal reaches its floor.",
+    advice: "Nothing to do; CPU_FLOOR and LAG_FLOOR say what counts as load.",
+  },
+  balanced: {
+    exit: 0,
+    sentence: "The group is balanced.",
+    advice: "Nothing to do.",
+  },
+  no_eligible_target: {
+    exit: 0,
+    sentence: "The busiest and the least busy pods may not be removed now.",
+    advice: "Look at why each was passed over (age, readiness, exemption).",
+  },
+} as const satisfies Record<string, ReasonFacts>;
+
+/** What ends a rotation or a run after the decision to rotate. */
+const ACT_REASONS = {
+  rotated: {
+    exit: 0,
+    sentence: "The outliers were rotated.",
+    advice: "Compare the next run's figures with this one's.",
+  },
+  would_rotate: {
+    exit: 0,
+    sentence: "A live run would rotate the outliers.",
+    advice: "Turn the dry run off (DRY_RUN=false) to act.",
+  },
+  target_changed: {
+    exit: 0,
+    sentence: "A chosen pod changed before it was its turn.",
+    advice: "Nothing to do; the next run chooses anew.",
+  },
+  would_breach_minimum: {
+    exit: 0,
+    sentence: "One removal more would leave fewer Ready pods than must stay.",
+    advice: "Find out which pods are not Ready, or run more replicas.",
+  },
+  blocked_by_pdb: {
+    exit: 0,
+    sentence: "A PodDisruptionBudget refuses the eviction.",
+    advice: "Look at `kubectl get pdb`: it allows no disruption now, or several budgets match the pod.",
+  },
+  deadline_near: {
+    exit: 0,
+    sentence: "The run's deadline leaves no room for one more removal.",
+    advice: "Raise RUN_DEADLINE (and the CronJob's activeDeadlineSeconds), or lower MAX_PODS_TO_DELETE.",
+  },
+  replacement_timeout: {
+    exit: "failure",
+    sentence: "The replacement of a removed pod did not become Ready in time.",
+    advice: "Look at the new pod: image, scheduling, readiness probe. Raise REPLACEMENT_TIMEOUT if it is only slow.",
+  },
+  lock_lost: {
+    exit: "failure",
+    sentence: "The Lease was lost.",
+    advice: "Check the API server's health and that only one schedule runs for this workload.",
+  },
+  run_deadline: {
+    exit: "failure",
+    sentence: "The run reached its deadline.",
+    advice: "Find the slow step in the log; raise RUN_DEADLINE if it is only slow.",
+  },
+  interrupted: {
+    exit: "failure",
+    sentence: "The run was told to stop.",
+    advice: "Nothing to do; the next run looks again.",
+  },
+  failed: { exit: "failure", sentence: "The run failed.", advice: "Read the error." },
+} as const satisfies Record<string, ReasonFacts>;
+
+export const REASONS = { ...HOLD_REASONS, ...ACT_REASONS };
+
+export type HoldReason = keyof typeof HOLD_REASONS;
+export type Reason = keyof typeof REASONS;
+
+/**
+ * The exit code of a run that ended for this reason.
+ * @param removed - whether any pod was, or may have been, removed by this run.
+ */
+export function exitCodeOf(reason: Reason, removed: boolean): 0 | 1 | 3 | 4 {
+  const { exit } = REASONS[reason];
+  if (exit === 0) return 0;
+  if (removed) return 3;
+  return exit === "failure" ? 1 : exit;
+}

@@ -1,0 +1,250 @@
+/** The shapes that one run passes along: what was observed, assessed, decided, done and reported. No I/O here. */
+
+import type { RebalancerError } from "./errors.ts";
+import type { HoldReason, Reason } from "./reasons.ts";
+
+/** Every signal that is read for a pod; units: cpu cores, lag messages, rate messages/s, memory bytes. */
+export const SIGNALS = ["cpu", "lag", "rate", "memory"] as const;
+export type Signal = (typeof SIGNALS)[number];
+
+/** What a pod is removed for: it has the highest or the lowest composite score of its group. */
+export type Role = "most_busy" | "least_busy";
+
+/** One pod, told apart from a later pod of the same name (StatefulSets) by its UID. */
+export interface PodRef {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** The owner reference with `controller: true`. */
+export interface ControllerRef {
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** One unfinished pod as the API server shows it. */
+export interface PodInfo extends PodRef {
+  readonly controller: ControllerRef;
+  /** What the pod's name begins with, before the random or ordinal suffix ("consumer-5d8f7c9b-"). */
+  readonly namePrefix: string;
+  /** The node it is bound to; undefined while it waits for one. */
+  readonly node: string | undefined;
+  readonly created: Date;
+  readonly terminating: boolean;
+  /** When its Ready condition turned True; undefined while it is not Ready or terminating. */
+  readonly readySince: Date | undefined;
+  /** Carries `pod-rebalancer.io/exempt: "true"`. */
+  readonly exempt: boolean;
+  /** terminationGracePeriodSeconds, >= 0. */
+  readonly graceSeconds: number;
+}
+
+/** The controller whose pods form the group. */
+export interface WorkloadRef {
+  readonly kind: "Deployment" | "StatefulSet";
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+export interface Workload extends WorkloadRef {
+  /** spec.replicas. */
+  readonly replicas: number;
+  /** spec.minReadySeconds, >= 0. */
+  readonly minReadySeconds: number;
+  /** Carries `pod-rebalancer.io/suspend: "true"`. */
+  readonly suspended: boolean;
+  /** Why a rollout counts as in progress, as part of a sentence; undefined when there is none. */
+  readonly rollout: string | undefined;
+  /** Which autoscaler wants another number, as part of a sentence; undefined when none does. */
+  readonly scaling: string | undefined;
+}
+
+/** The world at one moment: the group's pods, its workload, its rollout and scaling state. */
+export interface Snapshot {
+  /** The API server's time (`Date` header): ages and holds are judged by it, never by our clock. */
+  readonly observedAt: Date;
+  /** Every controller that owns pods of the selector, as "Deployment/orders"; more than one is ambiguous. */
+  readonly controllers: readonly string[];
+  /** Set when the pods have exactly one controller, and it is a Deployment or a StatefulSet. */
+  readonly workload: Workload | undefined;
+  /** Unfinished pods that have a controller, in name order. */
+  readonly pods: readonly PodInfo[];
+  /** Names of unfinished pods without a controller: named, never counted, scored or targeted. */
+  readonly bare: readonly string[];
+}
+
+/** One removal as the Lease records it. */
+export interface Removal {
+  /** API server's time, just before the eviction was sent. */
+  readonly at: Date;
+  readonly pod: string;
+  readonly uid: string;
+}
+
+/** What is known of other runs: who holds the Lease, and the last removals (oldest first). */
+export interface RunRecord {
+  /** The identity of the run that holds the Lease; undefined when it is ours or free. */
+  readonly heldBy: string | undefined;
+  readonly removals: readonly Removal[];
+}
+
+/** The samples of one signal, joined to nothing yet. */
+export interface SignalSamples {
+  /** Pod name → value: finite and >= 0, in the signal's unit. */
+  readonly values: ReadonlyMap<string, number>;
+  /** Pods whose sample was NaN, infinite or negative: it counts as missing, never as zero. */
+  readonly rejected: readonly string[];
+}
+
+/** undefined: the signal was left out on purpose (`none`). */
+export type Signals = Readonly<Record<Signal, SignalSamples | undefined>>;
+
+/** One pod and its signals. */
+export interface PodState {
+  readonly pod: PodInfo;
+  /** By the API server's time. */
+  readonly ageSeconds: number;
+  readonly ready: boolean;
+  /** Only what was measured; a hole stays a hole. */
+  readonly signals: Readonly<Partial<Record<Signal, number>>>;
+  /** 0…1; undefined when a signal in use is missing. */
+  readonly score: number | undefined;
+}
+
+/** Of the scored pods; all zero when there are none. */
+export interface Statistics {
+  readonly count: number;
+  readonly mean: number;
+  readonly maximum: number;
+  /** Population variance, in the unit squared. */
+  readonly variance: number;
+  readonly standardDeviation: number;
+  /** variance / mean²; no unit; 0 when the mean is 0. */
+  readonly relativeVariance: number;
+  /** maximum / mean; no unit; 1 when the mean is 0. */
+  readonly busiestToMean: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p95: number;
+  readonly p99: number;
+}
+
+/** What `decide` judges: pods with their scores, the group's statistics, and what holds a run back. */
+export interface Group {
+  readonly snapshot: Snapshot;
+  readonly record: RunRecord;
+  /** Same order as `snapshot.pods`. */
+  readonly pods: readonly PodState[];
+  /** Signals in use (not left out with `none`), in the order of SIGNALS. */
+  readonly signalsInUse: readonly Signal[];
+  /** Pods with a sample, by signal in use. */
+  readonly samples: Readonly<Partial<Record<Signal, number>>>;
+  /** Pods whose sample was rejected, by signal. */
+  readonly rejected: Readonly<Partial<Record<Signal, readonly string[]>>>;
+  /** Share (0…1) of the Ready pods older than the query window that have every signal in use. */
+  readonly coverage: number;
+  readonly statistics: Readonly<Record<Signal | "score", Statistics>>;
+}
+
+export interface Target {
+  readonly pod: PodInfo;
+  readonly role: Role;
+  readonly score: number;
+}
+
+/** An extreme of the group that may not be removed, and why; it is not substituted by the next. */
+export interface PassedOver {
+  readonly pod: string;
+  readonly role: Role;
+  readonly why: string;
+}
+
+export interface RotateDecision {
+  readonly action: "rotate";
+  /** One clause per threshold that was passed: "lag is uneven (5.24 > 0.5)". */
+  readonly because: readonly string[];
+  /** In the order of removal; never empty. */
+  readonly targets: readonly Target[];
+  readonly passedOver: readonly PassedOver[];
+}
+
+export interface HoldDecision {
+  readonly action: "hold";
+  readonly reason: HoldReason;
+  /** The facts behind the reason, as a clause: "3 of 8 pods are Ready". */
+  readonly detail: string;
+  readonly passedOver: readonly PassedOver[];
+}
+
+export type Decision = RotateDecision | HoldDecision;
+
+/** What became of one target. */
+export interface RemovalStep {
+  readonly pod: string;
+  readonly uid: string;
+  readonly role: Role;
+  /** replaced: evicted, and its successor Ready; evicted: removed, successor not (yet) Ready. */
+  readonly outcome: "replaced" | "evicted" | "skipped" | "failed";
+  readonly why: string;
+}
+
+/** The plan's DeletionResult: every target that was asked for, and why the rotation ended. */
+export interface RemovalResult {
+  readonly requested: number;
+  readonly steps: readonly RemovalStep[];
+  /** `rotated` when every target was dealt with; otherwise what stopped the rest. */
+  readonly reason: Reason;
+  readonly detail: string;
+  /** Set when an error stopped it. */
+  readonly error: RebalancerError | undefined;
+}
+
+/** The names of the steps, as logged and timed. */
+export type Step = "observe" | "lock" | "fetch" | "decide" | "act";
+
+/** All there is to say about one run. */
+export interface RunReport {
+  readonly runId: string;
+  readonly dryRun: boolean;
+  readonly namespace: string;
+  readonly selector: string;
+  readonly startedAt: Date;
+  readonly durationMillis: number;
+  readonly stepMillis: Readonly<Partial<Record<Step, number>>>;
+  /** undefined when the run ended before the group was assessed. */
+  readonly group: Group | undefined;
+  readonly decision: Decision | undefined;
+  readonly removal: RemovalResult | undefined;
+  /** Why the run ended as it did. */
+  readonly reason: Reason;
+  readonly detail: string;
+  readonly error: RebalancerError | undefined;
+  readonly exitCode: ExitCode;
+}
+
+/** 0 done or held; 1 failed, nothing removed; 2 usage; 3 removed, then failed; 4 nothing could be judged. */
+export type ExitCode = 0 | 1 | 2 | 3 | 4;
+
+/** The limits a decision and a run obey. Durations in seconds, > 0 unless said otherwise. */
+export interface Policy {
+  readonly strategy: "balanced";
+  /** Relative variance, no unit, >= 0. */
+  readonly cpuVarianceThreshold: number;
+  readonly lagVarianceThreshold: number;
+  /** Means below these floors (cores, messages; >= 0) do not count. */
+  readonly cpuFloor: number;
+  readonly lagFloor: number;
+  readonly maxPodsToDelete: number;
+  readonly minPodsRequired: number;
+  /** Share, 0…1. */
+  readonly minMetricsCoverage: number;
+  readonly metricsWindowSeconds: number;
+  readonly minPodAgeSeconds: number;
+  readonly cooldownSeconds: number;
+  readonly replacementTimeoutSeconds: number;
+  readonly runDeadlineSeconds: number;
+  readonly suspend: boolean;
+}

@@ -1,0 +1,19 @@
+import type { Policy } from "../../src/types.ts";
+
+/** The defaults, as docs/algorithm.md lists them. */
+export const POLICY: Policy = {
+  strategy: "balanced",
+  cpuVarianceThreshold: 0.3,
+  lagVarianceThreshold: 0.5,
+  cpuFloor: 0.05,
+  lagFloor: 100,
+  maxPodsToDelete: 2,
+  minPodsRequired: 3,
+  minMetricsCoverage: 0.8,
+  metricsWindowSeconds: 300,
+  minPodAgeSeconds: 600,
+  cooldownSeconds: 900,
+  replacementTimeoutSeconds: 300,
+  runDeadlineSeconds: 720,
+  suspend: false,
+};
