@@ -1,0 +1,15 @@
+import { setTimeout as delay } from "node:timers/promises";
+
+import type { Clock } from "./ports.ts";
+
+/** The machine's clock, made monotonic: a step of the system time must not shorten or lengthen a wait. */
+export const systemClock: Clock = {
+  now: () => new Date(performance.timeOrigin + performance.now()),
+  async sleep(millis, signal) {
+    try {
+      await delay(millis, undefined, { signal });
+    } catch {
+      signal.throwIfAborted();
+    }
+  },
+};

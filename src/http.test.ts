@@ -1,0 +1,263 @@
+import { afterEach, describe, expect, it } from "vitest";
+
+import { type Answer, eventually, type Loopback, startLoopback } from "../test/fakes/loopback.ts";
+import { RebalancerError } from "./errors.ts";
+import { createHttpClient, type HttpCall, type HttpClient, type HttpEndpoint } from "./http.ts";
+
+const CALL: HttpCall = {
+  what: "list things",
+  method: "GET",
+  path: "/things",
+  signal: new AbortController().signal,
+  deadlineMillis: 10_000,
+  retry: true,
+  maxBytes: 10_000,
+};
+
+const disposals: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const dispose of disposals.splice(0).toReversed()) await dispose();
+});
+
+async function serverWith(answer: Parameters<typeof startLoopback>[0]): Promise<Loopback> {
+  const server = await startLoopback(answer);
+  disposals.push(() => server[Symbol.asyncDispose]());
+  return server;
+}
+
+function clientOf(url: string, rest: Omit<HttpEndpoint, "url"> = {}): HttpClient {
+  const client = createHttpClient({ url: new URL(url), ...rest });
+  disposals.push(() => client.close());
+  return client;
+}
+
+async function failureOf(work: Promise<unknown>): Promise<RebalancerError> {
+  const thrown = await work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  expect(thrown).toBeInstanceOf(RebalancerError);
+  return thrown as RebalancerError;
+}
+
+describe("a request", () => {
+  it("joins the endpoint's path and query with its own, and sends the body with its type and length", async () => {
+    const server = await serverWith(() => ({ body: { ok: true } }));
+    const client = clientOf(`${server.url}/prefix/?extra_label=a%3Db`);
+    const body = { type: "application/json", text: '{"ü":1}' };
+    const reply = await client.request({ ...CALL, method: "POST", query: { q: "x y" }, body });
+    expect(reply.body).toBe('{"ok":true}');
+    expect(reply.date).toBeInstanceOf(Date);
+    const [request] = server.received;
+    expect(request?.url.href).toBe("http://server/prefix/things?extra_label=a%3Db&q=x+y");
+    expect(request?.headers).toMatchObject({ "content-type": "application/json", "content-length": "8" });
+    expect(request?.body).toBe('{"ü":1}');
+  });
+
+  it("uses one connection for calls one after the other", async () => {
+    const server = await serverWith(() => ({ body: "{}" }));
+    const client = clientOf(server.url);
+    for (let n = 0; n < 5; n += 1) await client.request(CALL);
+    expect(server.connections.opened).toBe(1);
+  });
+
+  it("asks for headers before every attempt", async () => {
+    const server = await serverWith((_request, call) => ({ status: call === 0 ? 503 : 200, body: "{}" }));
+    let token = 0;
+    await clientOf(server.url, { headers: async () => ({ authorization: `Bearer ${(token += 1)}` }) }).request(CALL);
+    expect(server.received.map(({ headers }) => headers.authorization)).toEqual(["Bearer 1", "Bearer 2"]);
+  });
+});
+
+describe("a retry", () => {
+  it.each<[string, Answer]>([
+    ["429", { status: 429 }],
+    ["500", { status: 500 }],
+    ["503", { status: 503 }],
+    ["a reset connection", "reset"],
+  ])("follows %s", async (_name, first) => {
+    const server = await serverWith((_request, call) => (call === 0 ? first : { body: "{}" }));
+    await clientOf(server.url).request(CALL);
+    expect(server.received).toHaveLength(2);
+  });
+
+  it.each([
+    [400, "REQUEST_REJECTED"],
+    [401, "UNAUTHORIZED"],
+    [403, "FORBIDDEN"],
+    [404, "NOT_FOUND"],
+    [409, "CONFLICT"],
+    [410, "EXPIRED"],
+    [422, "REQUEST_REJECTED"],
+  ])("never follows %d, which is %s", async (status, code) => {
+    const server = await serverWith(() => ({ status, body: { message: "no, thank you" } }));
+    const error = await failureOf(clientOf(server.url).request(CALL));
+    expect(error.code).toBe(code);
+    expect(error.message).toMatch(new RegExp(`^list things \\(GET .*/things\\): HTTP ${status}: no, thank you$`));
+    expect(error.reply?.status).toBe(status);
+    expect(server.received).toHaveLength(1);
+  });
+
+  it("never follows anything when a second attempt could do harm", async () => {
+    const server = await serverWith((_request, call) => (call === 0 ? "reset" : { body: "{}" }));
+    const error = await failureOf(clientOf(server.url).request({ ...CALL, retry: false }));
+    expect(error.code).toBe("CONNECTION_FAILED");
+    expect(server.received).toHaveLength(1);
+  });
+
+  it("gives up after five attempts, with the last error", async () => {
+    const server = await serverWith(() => ({ status: 503, headers: { "retry-after": "0" }, body: "overloaded" }));
+    const error = await failureOf(clientOf(server.url).request(CALL));
+    expect(error).toMatchObject({ code: "SERVER_ERROR", message: expect.stringContaining("overloaded") });
+    expect(server.received).toHaveLength(5);
+  });
+
+  it("waits as long as Retry-After says", async () => {
+    const times: number[] = [];
+    const server = await serverWith((_request, call) => {
+      times.push(performance.now());
+      return call === 0 ? { status: 429, headers: { "retry-after": "1" } } : { body: "{}" };
+    });
+    await clientOf(server.url).request(CALL);
+    // Not how long: that it did not come before. Timers may fire a millisecond early.
+    expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(990);
+  });
+
+  it("does not begin when Retry-After lies beyond the deadline", async () => {
+    const server = await serverWith(() => ({ status: 429, headers: { "retry-after": "3600" } }));
+    const error = await failureOf(clientOf(server.url).request(CALL));
+    expect(error.code).toBe("THROTTLED");
+    expect(server.received).toHaveLength(1);
+  });
+});
+
+describe("a deadline", () => {
+  it("ends a call that is never answered, and closes its socket", async () => {
+    const server = await serverWith(() => "hang");
+    const error = await failureOf(clientOf(server.url).request({ ...CALL, deadlineMillis: 50 }));
+    expect(error).toMatchObject({ code: "DEADLINE_EXCEEDED", message: expect.stringContaining("within 0.05 s") });
+    await eventually(() => server.connections.open === 0);
+  });
+
+  it("ends a reply that drips", async () => {
+    const server = await serverWith(() => (response) => {
+      const drip = setInterval(() => response.write("x"), 5);
+      response.on("close", () => clearInterval(drip));
+    });
+    const error = await failureOf(clientOf(server.url).request({ ...CALL, deadlineMillis: 60, maxBytes: 1e9 }));
+    expect(error.code).toBe("DEADLINE_EXCEEDED");
+    await eventually(() => server.connections.open === 0);
+  });
+
+  it("covers all attempts together, and tells of the last", async () => {
+    const server = await serverWith((_request, call) => (call === 0 ? { status: 503, body: "overloaded" } : "hang"));
+    const error = await failureOf(clientOf(server.url).request({ ...CALL, deadlineMillis: 400 }));
+    expect(error.code).toBe("DEADLINE_EXCEEDED");
+    expect(error.message).toMatch(/the last attempt: .*HTTP 503: overloaded/);
+  });
+
+  it("bounds a header provider that hangs", async () => {
+    const server = await serverWith(() => ({ body: "{}" }));
+    const client = clientOf(server.url, { headers: () => new Promise<never>(() => undefined) });
+    const error = await failureOf(client.request({ ...CALL, deadlineMillis: 50 }));
+    expect(error.code).toBe("DEADLINE_EXCEEDED");
+    expect(server.received).toHaveLength(0);
+  });
+});
+
+describe("a cancelled call", () => {
+  it("closes its socket and says so", async () => {
+    const server = await serverWith(() => "hang");
+    const stop = new AbortController();
+    const work = failureOf(clientOf(server.url).request({ ...CALL, signal: stop.signal }));
+    await eventually(() => server.received.length === 1);
+    stop.abort();
+    expect((await work).code).toBe("CANCELLED");
+    await eventually(() => server.connections.open === 0);
+  });
+
+  it("keeps the reason that the signal names", async () => {
+    const server = await serverWith(() => "hang");
+    const reason = new RebalancerError("RUN_DEADLINE", "too long");
+    const error = await failureOf(clientOf(server.url).request({ ...CALL, signal: AbortSignal.abort(reason) }));
+    expect(error).toBe(reason);
+    expect(server.received).toHaveLength(0);
+  });
+
+  it("does not wait for the pause before the next attempt", async () => {
+    const server = await serverWith(() => ({ status: 503, headers: { "retry-after": "9" } }));
+    const stop = new AbortController();
+    const work = failureOf(clientOf(server.url).request({ ...CALL, signal: stop.signal }));
+    await eventually(() => server.received.length === 1);
+    setTimeout(() => stop.abort(), 20);
+    expect((await work).code).toBe("CANCELLED");
+  });
+});
+
+describe("a reply", () => {
+  it.each<[string, (size: number) => Answer]>([
+    ["announced", (size) => ({ headers: { "content-length": size }, body: "x".repeat(size) })],
+    [
+      "streamed",
+      (size) => (response) => {
+        response.write("x".repeat(size));
+        response.end();
+      },
+    ],
+  ])("that is %s larger than the cap is refused", async (_name, answer) => {
+    const server = await serverWith(({ url }) => answer(Number(url.searchParams.get("size"))));
+    const client = clientOf(server.url);
+    const error = await failureOf(client.request({ ...CALL, query: { size: "10001" } }));
+    expect(error.code).toBe("REPLY_TOO_LARGE");
+    expect((await client.request({ ...CALL, query: { size: "10000" } })).body).toHaveLength(10_000);
+  });
+
+  it("that is cut off is no reply", async () => {
+    const server = await serverWith(() => (response) => {
+      response.writeHead(200, { "content-length": 100 });
+      response.write("half");
+      setTimeout(() => response.destroy(), 20);
+    });
+    const error = await failureOf(clientOf(server.url).request({ ...CALL, retry: false }));
+    expect(error.code).toBe("CONNECTION_FAILED");
+  });
+
+  it("that redirects is not followed, and its query is not told", async () => {
+    const location = "https://login.example/start?secret=1";
+    const server = await serverWith(() => ({ status: 302, headers: { location } }));
+    const error = await failureOf(clientOf(server.url).request(CALL));
+    expect(error.code).toBe("REDIRECTED");
+    expect(error.message).toContain("redirects to https://login.example/start");
+    expect(error.message).not.toContain("secret");
+    expect(server.received).toHaveLength(1);
+  });
+
+  it("cannot write control characters into a message, or fill the log", async () => {
+    const message = `\u001B[31mred\u0007\r\nsecond line\u202E ${"x".repeat(5_000)}`;
+    const server = await serverWith(() => ({ status: 400, body: { message } }));
+    const error = await failureOf(clientOf(server.url).request(CALL));
+    expect(error.message).toMatch(/HTTP 400: \[31mred second line x+…$/);
+    expect(error.message).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+    expect(error.message.length).toBeLessThan(500);
+  });
+
+  it("that is no JSON is told by its beginning", async () => {
+    const server = await serverWith(() => ({ status: 400, body: "<h1>Bad gateway</h1>" }));
+    expect((await failureOf(clientOf(server.url).request(CALL))).message).toMatch(/: <h1>Bad gateway<\/h1>$/);
+  });
+});
+
+describe("a connection", () => {
+  it("that is refused is told with its address", async () => {
+    const server = await startLoopback(() => "hang");
+    await server[Symbol.asyncDispose]();
+    const error = await failureOf(clientOf(server.url).request({ ...CALL, retry: false }));
+    expect(error).toMatchObject({ code: "CONNECTION_FAILED", message: expect.stringContaining(server.url) });
+  });
+
+  it("to a server that does not speak TLS is a fault of TLS", async () => {
+    const server = await serverWith(() => ({ body: "{}" }));
+    const error = await failureOf(clientOf(server.url.replace("http:", "https:")).request(CALL));
+    expect(error.code).toBe("TLS_FAILED");
+  });
+});

@@ -1,0 +1,238 @@
+/** The one HTTP transport: TLS, keep-alive, a deadline, a size cap, no redirects, and a bounded retry where it is safe. */
+
+import * as http from "node:http";
+import * as https from "node:https";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { SecureContextOptions } from "node:tls";
+
+import { type ErrorCode, type ErrorReply, RebalancerError } from "./errors.ts";
+
+export interface TlsOptions extends Pick<SecureContextOptions, "ca" | "cert" | "key" | "minVersion" | "maxVersion"> {
+  readonly servername?: string;
+  readonly rejectUnauthorized?: boolean;
+}
+
+/** Where requests go, and how they prove who they are. */
+export interface HttpEndpoint {
+  /** Its path is a prefix of every request's path; its query parameters join every request's. */
+  readonly url: URL;
+  readonly tls?: TlsOptions;
+  /** Asked before every attempt, so that a rotated token is picked up. One that hangs ends with the call. */
+  headers?(signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
+}
+
+export interface HttpCall {
+  /** Names the call in every error: "list pods in namespace shop". */
+  readonly what: string;
+  readonly method: "GET" | "POST" | "PUT";
+  /** Begins with "/". */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: { readonly type: string; readonly text: string };
+  readonly signal: AbortSignal;
+  /** For all attempts together. */
+  readonly deadlineMillis: number;
+  /** Whether a second attempt can do no harm; then connection errors, 429 and 5xx are tried again. */
+  readonly retry: boolean;
+  /** Largest reply body that is read. */
+  readonly maxBytes: number;
+}
+
+export interface HttpReply {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly body: string;
+  /** The server's `Date` header. */
+  readonly date: Date | undefined;
+}
+
+export interface HttpClient {
+  /** @throws RebalancerError for anything but a whole 2xx reply. */
+  request(call: HttpCall): Promise<HttpReply>;
+  /** Closes idle connections, so that the process can end. */
+  close(): void;
+}
+
+const MAX_ATTEMPTS = 5;
+const FIRST_DELAY_MILLIS = 200;
+const LONGEST_DELAY_MILLIS = 3_000;
+
+export function createHttpClient(endpoint: HttpEndpoint): HttpClient {
+  const secure = endpoint.url.protocol === "https:";
+  const agent = secure
+    ? new https.Agent({ keepAlive: true, maxSockets: 8, ...endpoint.tls })
+    : new http.Agent({ keepAlive: true, maxSockets: 8 });
+
+  async function attempt(call: HttpCall, signal: AbortSignal): Promise<HttpReply> {
+    signal.throwIfAborted();
+    const url = addressOf(endpoint.url, call);
+    const credentials = endpoint.headers && (await orAborted(endpoint.headers(signal), signal));
+    const headers: Record<string, string> = { accept: "application/json", ...credentials };
+    if (call.body) {
+      headers["content-type"] = call.body.type;
+      headers["content-length"] = String(Buffer.byteLength(call.body.text));
+    }
+    const send = secure ? https.request : http.request;
+    return new Promise((resolve, reject) => {
+      const request = send(url, { method: call.method, agent, headers, signal });
+      request.on("error", reject);
+      request.once("response", (response) => resolve(readReply(response, call)));
+      request.end(call.body?.text);
+    });
+  }
+
+  return {
+    async request(call) {
+      const deadline = AbortSignal.timeout(call.deadlineMillis);
+      const signal = AbortSignal.any([call.signal, deadline]);
+      const where = `${call.what} (${call.method} ${endpoint.url.origin}${addressOf(endpoint.url, call).pathname})`;
+      let last: RebalancerError | undefined;
+
+      function explain(thrown: unknown): RebalancerError {
+        if (call.signal.aborted) return cancelled(where, call.signal.reason);
+        if (deadline.aborted) return late(where, call.deadlineMillis, last);
+        return failure(where, thrown);
+      }
+
+      for (let attempts = 1; ; attempts += 1) {
+        const outcome = await attempt(call, signal).then((reply) => judged(where, reply), explain);
+        if (!(outcome instanceof RebalancerError)) return outcome;
+        last = outcome;
+        if (!call.retry || !last.retryable || attempts === MAX_ATTEMPTS) throw last;
+        const pause = pauseMillis(attempts, last.reply?.headers["retry-after"]);
+        if (pause > call.deadlineMillis) throw last;
+        await sleep(pause, undefined, { signal }).catch((thrown: unknown) => {
+          throw explain(thrown);
+        });
+      }
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+/** What `work` comes to, or the signal's reason as soon as it aborts, whether or not `work` listens to it. */
+export function orAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  const { promise, resolve, reject } = Promise.withResolvers<Value>();
+  const stop = () => reject(signal.reason);
+  signal.addEventListener("abort", stop, { once: true });
+  work.then(resolve, reject);
+  return promise.finally(() => signal.removeEventListener("abort", stop));
+}
+
+function addressOf(base: URL, call: Pick<HttpCall, "path" | "query">): URL {
+  const url = new URL(base);
+  url.pathname = base.pathname.replace(/\/+$/, "") + call.path;
+  for (const [name, value] of Object.entries(call.query ?? {})) url.searchParams.append(name, value);
+  url.hash = "";
+  return url;
+}
+
+async function readReply(response: http.IncomingMessage, call: HttpCall): Promise<HttpReply> {
+  const tooLarge = () =>
+    new RebalancerError("REPLY_TOO_LARGE", `${call.what}: the reply has more than ${call.maxBytes} bytes`);
+  if (Number(response.headers["content-length"] ?? 0) > call.maxBytes) {
+    response.destroy();
+    throw tooLarge();
+  }
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > call.maxBytes) {
+      response.destroy();
+      throw tooLarge();
+    }
+    chunks.push(chunk);
+  }
+  if (!response.complete) {
+    throw new RebalancerError("CONNECTION_FAILED", `${call.what}: the reply was cut off after ${bytes} bytes`);
+  }
+  const date = new Date(response.headers.date ?? Number.NaN);
+  return {
+    status: response.statusCode ?? 0,
+    headers: response.headers,
+    body: Buffer.concat(chunks).toString("utf8"),
+    date: Number.isNaN(date.getTime()) ? undefined : date,
+  };
+}
+
+/** Exponential, half of it at random so that clients do not march in step; never less than `Retry-After` (RFC 9110). */
+function pauseMillis(attempts: number, retryAfter: string | string[] | undefined): number {
+  const step = Math.min(FIRST_DELAY_MILLIS * 2 ** (attempts - 1), LONGEST_DELAY_MILLIS);
+  const jittered = step / 2 + (Math.random() * step) / 2;
+  return Math.max(jittered, retryAfterMillis(retryAfter));
+}
+
+function retryAfterMillis(header: string | string[] | undefined): number {
+  if (typeof header !== "string") return 0;
+  if (/^\d+$/.test(header)) return Number(header) * 1_000;
+  const until = Date.parse(header) - Date.now();
+  return Number.isNaN(until) ? 0 : Math.max(until, 0);
+}
+
+const STATUS_CODES: Readonly<Record<number, ErrorCode>> = {
+  401: "UNAUTHORIZED",
+  403: "FORBIDDEN",
+  404: "NOT_FOUND",
+  409: "CONFLICT",
+  410: "EXPIRED",
+  429: "THROTTLED",
+};
+
+function judged(where: string, reply: HttpReply): HttpReply | RebalancerError {
+  return reply.status >= 200 && reply.status < 300 ? reply : refusal(where, reply);
+}
+
+function refusal(where: string, reply: HttpReply): RebalancerError {
+  const { status, headers, body } = reply;
+  const details: { reply: ErrorReply } = { reply: { status, headers, body } };
+  if (status >= 300 && status < 400) {
+    const target = printable((headers.location ?? "nowhere").replace(/\?.*/, ""));
+    return new RebalancerError("REDIRECTED", `${where}: HTTP ${status} redirects to ${target}`, details);
+  }
+  const code = STATUS_CODES[status] ?? (status >= 500 ? "SERVER_ERROR" : "REQUEST_REJECTED");
+  const words = serverWords(body);
+  return new RebalancerError(code, `${where}: HTTP ${status}${words && `: ${words}`}`, details);
+}
+
+/** What the server said: `message` of a Kubernetes Status, `error` of a Prometheus reply, or the beginning of the text. */
+function serverWords(body: string): string {
+  try {
+    const parsed: unknown = JSON.parse(body);
+    if (typeof parsed === "object" && parsed !== null) {
+      const { message, error } = parsed as { message?: unknown; error?: unknown };
+      const words = message ?? error;
+      if (typeof words === "string") return printable(words);
+    }
+  } catch {
+    // Not JSON: the beginning of the text says enough (a proxy's error page, say).
+  }
+  return printable(body.trim());
+}
+
+/** What a server said, cut short and on one line. */
+export function printable(text: string): string {
+  // A hostile server must not write control sequences to a terminal or break a log line.
+  const clean = text.replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim();
+  return clean.length > 300 ? `${clean.slice(0, 300)}…` : clean;
+}
+
+const TLS_PROBLEM =
+  /^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|EPROTO)/;
+
+function failure(where: string, thrown: unknown): RebalancerError {
+  if (thrown instanceof RebalancerError) return thrown;
+  const { code = "", message } = thrown as NodeJS.ErrnoException;
+  const kind = TLS_PROBLEM.test(code) ? "TLS_FAILED" : "CONNECTION_FAILED";
+  return new RebalancerError(kind, `${where}: ${printable(message || code)}`, { cause: thrown });
+}
+
+function cancelled(where: string, reason: unknown): RebalancerError {
+  if (reason instanceof RebalancerError) return reason;
+  return new RebalancerError("CANCELLED", `${where}: cancelled`, { cause: reason });
+}
+
+function late(where: string, millis: number, last: RebalancerError | undefined): RebalancerError {
+  const before = last ? `; the last attempt: ${last.message}` : "";
+  return new RebalancerError("DEADLINE_EXCEEDED", `${where}: no whole answer within ${millis / 1_000} s${before}`);
+}

@@ -1,0 +1,78 @@
+import { RebalancerError } from "../errors.ts";
+import { printable } from "../http.ts";
+import type { MetricsSource } from "../ports.ts";
+import type { Prometheus } from "../prometheus/client.ts";
+import type { Sample } from "../prometheus/parse.ts";
+import { type PodInfo, SIGNALS, type Signal, type Signals, type SignalSamples } from "../types.ts";
+import { assertSafe, type MetricsOptions, queryOf } from "./queries.ts";
+
+/**
+ * Reads each signal with one query, all at the same time; the first that fails ends the others.
+ *
+ * @throws RebalancerError `CONFIG_INVALID` at once on options that cannot enter a query. Its `fetch` throws
+ *   `METRIC_INVALID` on a row without a `pod` label, `METRIC_AMBIGUOUS` on two rows for one pod; see
+ *   `Prometheus` for the rest.
+ */
+export function createMetricsSource(prometheus: Prometheus, options: MetricsOptions): MetricsSource {
+  assertSafe(options);
+
+  async function samplesOf(signal: Signal, pods: readonly PodInfo[], abort: AbortSignal) {
+    const promql = queryOf(signal, pods, options);
+    if (promql === undefined) return undefined;
+    const what = `${signal} query`;
+    // No pods, no question: an empty pattern would ask for all series without a pod.
+    const rows = pods.length === 0 ? [] : await prometheus.query(what, promql, abort);
+    return joinToPods(rows, pods, what);
+  }
+
+  return {
+    async fetch(pods, signal): Promise<Signals> {
+      const failed = new AbortController();
+      const abort = AbortSignal.any([signal, failed.signal]);
+      const queries = SIGNALS.map((name) => samplesOf(name, pods, abort));
+      try {
+        const [cpu, lag, rate, memory] = await Promise.all(queries);
+        return { cpu, lag, rate, memory };
+      } catch (thrown) {
+        failed.abort(thrown);
+        // Nothing is left running behind the caller's back.
+        await Promise.allSettled(queries);
+        throw thrown;
+      }
+    },
+  };
+}
+
+/**
+ * Joins the rows of a query to the pods that Kubernetes lists; rows of other pods fall out.
+ *
+ * @param what - names the query in errors.
+ * @throws RebalancerError `METRIC_INVALID`, `METRIC_AMBIGUOUS`.
+ */
+export function joinToPods(rows: readonly Sample[], pods: readonly PodInfo[], what: string): SignalSamples {
+  const wanted = new Set(pods.map(({ name }) => name));
+  const found = new Map<string, Sample>();
+  const rejected: string[] = [];
+  const values = new Map<string, number>();
+  for (const row of rows) {
+    const pod = row.labels["pod"];
+    if (!pod) {
+      throw new RebalancerError("METRIC_INVALID", `${what}: a row has no pod label but ${labelsOf(row)}`);
+    }
+    if (!wanted.has(pod)) continue;
+    const other = found.get(pod);
+    if (other !== undefined) {
+      const both = `${labelsOf(other)} and ${labelsOf(row)}`;
+      throw new RebalancerError("METRIC_AMBIGUOUS", `${what}: pod ${pod} has two rows, ${both}, expected one`);
+    }
+    found.set(pod, row);
+    if (Number.isFinite(row.value) && row.value >= 0) values.set(pod, row.value);
+    else rejected.push(pod);
+  }
+  return { values, rejected };
+}
+
+function labelsOf({ labels }: Sample): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  return printable(`{${pairs.join(", ")}}`);
+}

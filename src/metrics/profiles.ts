@@ -1,0 +1,122 @@
+/**
+ * The default queries, written as custom ones are: PromQL with the variables that `queryOf` replaces. Each yields one row
+ * for each pod, and the same value on Prometheus and on VictoriaMetrics.
+ *
+ * What they guard against, and how:
+ * - the last value of a dead exporter: `alive` asks for the sample's own age, because a `rate()` carries the evaluation time;
+ * - a series that ended, whose rate VictoriaMetrics goes on computing: `alive` asks for its present value too;
+ * - a counter that began within the window (new pod, restarted container): Prometheus divides what it has by the whole
+ *   window, so the pod would look idle; `rateOf` leaves such a pod out;
+ * - two runs of one container: `newest` takes the memory of the last one;
+ * - duplicates of a second replica: each series counts once, by its maximum;
+ * - a lag of -1 (nothing committed yet), which would hide in a sum: the pod's row shows the negative value itself, so
+ *   that it is rejected by name. NaN makes the sum NaN.
+ *
+ * What they cannot see: VictoriaMetrics drops NaN when it is written, so that the rest of the pod's series add up as if
+ * there were no more. And Prometheus understates the rate of a counter whose last sample is late but within the staleness
+ * limit, by the part of the window that is empty.
+ *
+ * To add a profile, add its queries here, and the series of its exporters to the cases in test/engines.
+ */
+
+import type { Signal } from "../types.ts";
+
+const POD = 'namespace="$namespace",pod=~"$pods"';
+
+/** A selector; `$matchers` comes last, because it may be empty. */
+function select(metric: string, matchers = ""): string {
+  return `${metric}{${POD},${matchers && `${matchers},`}$matchers}`;
+}
+
+/** The present value of each series, unless it is older than the staleness limit. */
+function alive(series: string): string {
+  return `(${series} and (time() - timestamp(${series}) <= $staleness))`;
+}
+
+/** The same, but of several series of one thing only the newest. */
+function newest(once: string, series: string): string {
+  return `(${series} and (time() - topk ${once} (1, timestamp(${series})) <= $staleness))`;
+}
+
+/** The rate of each living counter over the window; none for a pod with a counter that is younger than the window. */
+function rateOf(series: string): string {
+  const known = (at: string) => `count without ($replica_labels) (${series}${at})`;
+  const young = `(${known("")} unless ${known(" offset $window")})`;
+  return `((rate(${series}[$window]) and ${alive(series)}) unless on (pod, cluster) ${young})`;
+}
+
+/** Adds up a pod's series, each counted once: `once` says which labels tell them apart. */
+function sumByPod(once: string, series: string): string {
+  return `sum by (pod, cluster) (max ${once} (${series}))`;
+}
+
+/** The same, but a pod with a negative series yields that instead of an understated sum. */
+function gaugeByPod(once: string, series: string): string {
+  return `(min by (pod, cluster) (${series}) < 0) or ${sumByPod(once, series)}`;
+}
+
+/** cAdvisor (kubelet): pod-level series have no container, the pause container is called POD. */
+const CONTAINERS = 'container!="",container!="POD"';
+/** Also unites what differs in `id` and `name`: the series of a container before and after its restart. */
+const ONCE_A_CONTAINER = "by (namespace, pod, container, cluster)";
+
+const CADVISOR = {
+  cpu: sumByPod(ONCE_A_CONTAINER, rateOf(select("container_cpu_usage_seconds_total", CONTAINERS))),
+  memory: gaugeByPod(
+    ONCE_A_CONTAINER,
+    newest(ONCE_A_CONTAINER, select("container_memory_working_set_bytes", CONTAINERS)),
+  ),
+};
+
+/** The plan's names, as an application's own exporter would have them. */
+const ONCE_A_SERIES = "without ($replica_labels)";
+
+/** Micrometer writes `client_id`, Strimzi's JMX rules `clientid`. */
+const CLIENT = "pod, cluster, client_id, clientid";
+
+/** More than any topic name that was met; each step below replaces one. */
+const DOTS = 8;
+
+/**
+ * Copies `topic` to `flat_topic`, with underscores for dots. Kafka clients from 4.1 on show a topic with dots twice, as it is
+ * and with underscores (KIP-1109); Kafka allows no two topics that differ in this only.
+ */
+function withFlatTopic(series: string): string {
+  let flat = `label_replace(${series}, "flat_topic", "$1", "topic", "(.*)")`;
+  for (let dot = 0; dot < DOTS; dot += 1) {
+    flat = `label_replace(${flat}, "flat_topic", "\${1}_$2", "flat_topic", "(.*)[.](.*)")`;
+  }
+  return flat;
+}
+
+const RECORDS_LAG = alive(select("kafka_consumer_fetch_manager_records_lag"));
+const RECORDS_CONSUMED = "kafka_consumer_fetch_manager_records_consumed_total";
+const ASSIGNED = alive(select("kafka_consumer_coordinator_assigned_partitions"));
+
+/** A consumer without partitions has no lag series, but says that it has none. */
+const NOTHING_ASSIGNED = `(${sumByPod(`by (${CLIENT})`, ASSIGNED)} == 0)`;
+
+/** Of each client the total over its topics where it is shown (JMX always, Micrometer before the first record), else by topic. */
+const CONSUMED_BY_CLIENT = [
+  `max by (${CLIENT}) (${rateOf(select(RECORDS_CONSUMED, 'topic=""'))})`,
+  `sum by (${CLIENT}) (max by (${CLIENT}, flat_topic) (${withFlatTopic(rateOf(select(RECORDS_CONSUMED, 'topic!=""')))}))`,
+].join(" or ");
+
+export const PROFILES = {
+  seed: {
+    ...CADVISOR,
+    lag: gaugeByPod(ONCE_A_SERIES, alive(select("kafka_consumer_lag_sum"))),
+    rate: sumByPod(ONCE_A_SERIES, rateOf(select("kafka_consumer_messages_consumed_total"))),
+  },
+  "java-client": {
+    ...CADVISOR,
+    lag: [
+      `(min by (pod, cluster) (${RECORDS_LAG}) < 0)`,
+      `sum by (pod, cluster) (max by (${CLIENT}, flat_topic, partition) (${withFlatTopic(RECORDS_LAG)}))`,
+      NOTHING_ASSIGNED,
+    ].join(" or "),
+    rate: `sum by (pod, cluster) (${CONSUMED_BY_CLIENT})`,
+  },
+} as const satisfies Record<string, Readonly<Record<Signal, string>>>;
+
+export type MetricsProfile = keyof typeof PROFILES;

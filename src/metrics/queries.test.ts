@@ -1,0 +1,137 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+
+import { type PodInfo, SIGNALS } from "../types.ts";
+import { PROFILES } from "./profiles.ts";
+import { assertSafe, isLabelName, isMatcherList, type MetricsOptions, podsPattern, queryOf } from "./queries.ts";
+
+const OPTIONS: MetricsOptions = {
+  namespace: "shop",
+  profile: "seed",
+  queries: {},
+  matchers: "",
+  replicaLabels: ["prometheus_replica", "replica"],
+  windowSeconds: 300,
+  stalenessSeconds: 120,
+};
+
+type Named = Pick<PodInfo, "namePrefix" | "controller">;
+
+function named(namePrefix: string, kind = "ReplicaSet"): Named {
+  return { namePrefix, controller: { kind, name: "x", uid: "x" } };
+}
+
+const PODS = [named("consumer-5d8f7c9b-")] as unknown as readonly PodInfo[];
+
+describe("podsPattern", () => {
+  it.each([
+    ["one prefix once, however many pods", [named("a-1-"), named("a-1-")], "a-1-.*"],
+    ["two ReplicaSets of a rollout, in a steady order", [named("a-2-"), named("a-1-")], "a-1-.*|a-2-.*"],
+    ["ordinals only behind a StatefulSet's name", [named("a-", "StatefulSet")], "a-[0-9]+"],
+    ["another group's StatefulSet like any other kind", [named("a-", "StatefulSet.apps.kruise.io")], "a-.*"],
+    ["a dot as itself", [named("a.v2-1-")], "a[.]v2-1-.*"],
+  ])("holds %s", (_, pods, pattern) => {
+    expect(podsPattern(pods)).toBe(pattern);
+  });
+
+  it("catches every pod it was made from, and needs no escaping in PromQL", () => {
+    const prefix = fc.stringMatching(/^[a-z0-9]([-a-z0-9.]{0,20}[a-z0-9])?-$/);
+    fc.assert(
+      fc.property(fc.array(fc.tuple(prefix, fc.boolean()), { minLength: 1 }), (rows) => {
+        const pods = rows.map(([each, stateful]) => named(each, stateful ? "StatefulSet" : "ReplicaSet"));
+        const pattern = podsPattern(pods);
+        expect(pattern).not.toMatch(/["'`\\\n]/);
+        const anchored = new RegExp(`^(?:${pattern})$`);
+        for (const [each, stateful] of rows) expect(`${each}${stateful ? "12" : "x2k9q"}`).toMatch(anchored);
+        for (const [each] of rows) expect(`z${each}x2k9q`.replaceAll(".", "z")).not.toBe(each);
+      }),
+    );
+  });
+
+  it("stays short for 1,000 pods", () => {
+    const pods = Array.from({ length: 1_000 }, (_, index) => named(`consumer-${index % 3}-`));
+    expect(podsPattern(pods)).toBe("consumer-0-.*|consumer-1-.*|consumer-2-.*");
+  });
+});
+
+describe("queryOf", () => {
+  it.each(Object.keys(PROFILES) as (keyof typeof PROFILES)[])("leaves no variable in the queries of %s", (profile) => {
+    for (const signal of SIGNALS) {
+      const query = queryOf(signal, PODS, { ...OPTIONS, profile, matchers: 'cluster="eu"' }) ?? "";
+      expect(query).not.toMatch(/\$[a-z]/);
+      const selectors = [...query.matchAll(/\{([a-z][^{}]*)\}/g)].map(([, inside]) => inside);
+      expect(selectors.length).toBeGreaterThan(0);
+      for (const selector of selectors) {
+        expect(selector).toMatch(/^namespace="shop",pod=~"consumer-5d8f7c9b-[.][*]",.*cluster="eu"$/);
+      }
+    }
+  });
+
+  it("replaces the variables of a custom query, and nothing else", () => {
+    const cpu = "$namespace $pods $window $staleness $matchers [$replica_labels] $1 ${1} $podsx $pods_x $toString $$";
+    const options = { ...OPTIONS, queries: { cpu }, matchers: 'a="$pods"', windowSeconds: 90, stalenessSeconds: 45 };
+    expect(queryOf("cpu", PODS, options)).toBe(
+      'shop consumer-5d8f7c9b-.* 90s 45 a="$pods" [prometheus_replica, replica] $1 ${1} $podsx $pods_x $toString $$',
+    );
+  });
+
+  it("leaves out a signal whose query is none", () => {
+    const options: MetricsOptions = { ...OPTIONS, queries: { lag: "none" } };
+    expect(queryOf("lag", PODS, options)).toBeUndefined();
+    expect(queryOf("cpu", PODS, options)).toBeDefined();
+  });
+
+  it.each([
+    [300, "5m"],
+    [90, "90s"],
+    [3_600, "60m"],
+    [1.5, "1500ms"],
+  ])("writes a window of %d s as %s", (windowSeconds, text) => {
+    expect(queryOf("cpu", PODS, { ...OPTIONS, queries: { cpu: "$window" }, windowSeconds })).toBe(text);
+  });
+});
+
+describe("what may enter a query", () => {
+  it.each(["", " ", 'cluster="eu"', ` a = "b" , c!~'d|e' `, String.raw`a="say \"hi\" \\"`, 'a=~".*",b!="{}"'])(
+    "takes matchers %j",
+    (text) => {
+      expect(isMatcherList(text)).toBe(true);
+    },
+  );
+
+  it.each([
+    'cluster="eu"} or up{a="b"',
+    "cluster=eu",
+    'cluster="eu",',
+    ',a="b"',
+    'a="b" c="d"',
+    'a=="b"',
+    'a="b',
+    String.raw`a="b\"`,
+    '1a="b"',
+    'a="b"#',
+  ])("refuses matchers %j", (text) => {
+    expect(isMatcherList(text)).toBe(false);
+  });
+
+  it("judges long matchers at once", () => {
+    expect(isMatcherList(`${'a="b",'.repeat(20_000)}!`)).toBe(false);
+    expect(isMatcherList(`a="${"\\".repeat(50_001)}`)).toBe(false);
+  });
+
+  it("tells label names from others", () => {
+    expect(["replica", "_a1", "A"].filter(isLabelName)).toHaveLength(3);
+    expect(["", "1a", "a-b", "a b", "a,b", "a) (x"].filter(isLabelName)).toEqual([]);
+  });
+
+  it("names every option that cannot enter", () => {
+    const options = { ...OPTIONS, namespace: 'a"', matchers: "x", replicaLabels: ["ok", "a-b"] };
+    expect(() => assertSafe(options)).toThrow(
+      expect.objectContaining({
+        code: "CONFIG_INVALID",
+        message: `namespace is "a"", expected a namespace name; PROMETHEUS_MATCHERS is 'x', expected matchers such as cluster="eu"; PROMETHEUS_REPLICA_LABELS has "a-b", expected a label name`,
+      }),
+    );
+    expect(() => assertSafe(OPTIONS)).not.toThrow();
+  });
+});

@@ -1,0 +1,114 @@
+import { afterEach, describe, expect, it } from "vitest";
+
+import { type Answer, eventually, type Loopback, startLoopback } from "../../test/fakes/loopback.ts";
+import { createHttpClient } from "../http.ts";
+import { createPrometheus, type Prometheus } from "./client.ts";
+
+const NEVER = new AbortController().signal;
+const EMPTY: Answer = { body: { status: "success", data: { resultType: "vector", result: [] } } };
+
+const stack: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const dispose of stack.splice(0).toReversed()) await dispose();
+});
+
+async function serverWith(...answers: Answer[]): Promise<Loopback> {
+  const server = await startLoopback((_, call) => answers[call] ?? answers.at(-1) ?? "reset");
+  stack.push(() => server[Symbol.asyncDispose]());
+  return server;
+}
+
+function clientOf(url: string, timeoutMillis = 10_000): Prometheus {
+  const http = createHttpClient({ url: new URL(url) });
+  stack.push(() => http.close());
+  return createPrometheus(http, { timeoutMillis });
+}
+
+describe("query", () => {
+  it("posts the query as a form, with nocache and without step, and keeps the endpoint's path and parameters", async () => {
+    const server = await serverWith(EMPTY);
+    const prometheus = clientOf(`${server.url}/select/0/prometheus?extra_label=tenant%3Da`);
+    expect(await prometheus.query("cpu query", 'sum by (pod) (x{a="ü+&"})', NEVER)).toEqual([]);
+    const [request] = server.received;
+    expect(request?.method).toBe("POST");
+    expect(request?.url.href).toBe("http://server/select/0/prometheus/api/v1/query?extra_label=tenant%3Da");
+    expect(request?.headers["content-type"]).toBe("application/x-www-form-urlencoded");
+    expect([...new URLSearchParams(request?.body)]).toEqual([
+      ["query", 'sum by (pod) (x{a="ü+&"})'],
+      ["nocache", "1"],
+    ]);
+  });
+
+  it("yields the samples", async () => {
+    const result = [{ metric: { pod: "a" }, value: [1, "3"] }];
+    const server = await serverWith({ body: { status: "success", data: { resultType: "vector", result } } });
+    expect(await clientOf(server.url).query("cpu query", "x", NEVER)).toEqual([{ labels: { pod: "a" }, value: 3 }]);
+  });
+
+  it("asks again after a 503", async () => {
+    const server = await serverWith({ status: 503 }, EMPTY);
+    expect(await clientOf(server.url).query("cpu query", "x", NEVER)).toEqual([]);
+    expect(server.received).toHaveLength(2);
+  });
+
+  it.each([400, 422])(
+    "names the query, the server's words and the PromQL when the server refuses with %d",
+    async (status) => {
+      const server = await serverWith({
+        status,
+        body: { status: "error", errorType: "bad_data", error: "1:5: parse error" },
+      });
+      await expect(clientOf(server.url).query("lag query", "sum(", NEVER)).rejects.toMatchObject({
+        code: "QUERY_FAILED",
+        message: `lag query (POST ${server.url}/api/v1/query): HTTP ${status}: 1:5: parse error; the query: sum(`,
+        reply: { status },
+      });
+      expect(server.received).toHaveLength(1);
+    },
+  );
+
+  it("shows the PromQL of a query that yields something else than samples", async () => {
+    const server = await serverWith({ body: { status: "success", data: { resultType: "scalar", result: [1, "2"] } } });
+    await expect(clientOf(server.url).query("lag query", "time()", NEVER)).rejects.toMatchObject({
+      code: "QUERY_FAILED",
+      message: "lag query: it yields a scalar, expected one sample for each pod; the query: time()",
+    });
+  });
+
+  it.each<[string, Answer, string]>([
+    ["a proxy's 400", { status: 400, body: "<html>Bad Request</html>" }, "REQUEST_REJECTED"],
+    ["a proxy's JSON 400", { status: 400, body: "null" }, "REQUEST_REJECTED"],
+    ["a login page", { status: 302, headers: { location: "https://login.example/" } }, "REDIRECTED"],
+    ["an HTML page", { body: "<html>Sign in</html>" }, "REPLY_INVALID"],
+    ["a 401", { status: 401 }, "UNAUTHORIZED"],
+    ["a 403", { status: 403 }, "FORBIDDEN"],
+    ["a 404", { status: 404 }, "NOT_FOUND"],
+    ["a partial reply", { body: { status: "success", isPartial: true } }, "QUERY_INCOMPLETE"],
+    ["a reply above the size cap", { headers: { "content-length": 5 * 2 ** 20 } }, "REPLY_TOO_LARGE"],
+  ])("does not take %s for metrics", async (_, answer, code) => {
+    const server = await serverWith(answer);
+    await expect(clientOf(server.url).query("lag query", "x", NEVER)).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining("lag query"),
+    });
+    expect(server.received).toHaveLength(1);
+  });
+
+  it("gives up when the timeout is over, all attempts included", async () => {
+    const server = await serverWith({ status: 503 }, "hang");
+    await expect(clientOf(server.url, 600).query("lag query", "x", NEVER)).rejects.toMatchObject({
+      code: "DEADLINE_EXCEEDED",
+      message: expect.stringMatching(/^lag query .*within 0\.6 s; the last attempt: .*503/),
+    });
+  });
+
+  it("closes its connection when it is cancelled", async () => {
+    const server = await serverWith("hang");
+    const stop = new AbortController();
+    const query = clientOf(server.url).query("lag query", "x", stop.signal);
+    await eventually(() => server.received.length === 1);
+    stop.abort();
+    await expect(query).rejects.toMatchObject({ code: "CANCELLED" });
+    await eventually(() => server.connections.open === 0);
+  });
+});

@@ -1,0 +1,157 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+
+import { parseSamples } from "./parse.ts";
+
+const POD = { pod: "a" };
+
+function reply(resultType: string, result: unknown, rest: object = {}): string {
+  return JSON.stringify({ status: "success", data: { resultType, result }, ...rest });
+}
+
+function vector(...values: string[]): string {
+  return reply(
+    "vector",
+    values.map((value) => ({ metric: POD, value: [1_700_000_000.5, value] })),
+  );
+}
+
+function matrix(...values: string[]): string {
+  return reply("matrix", [{ metric: POD, values: values.map((value, index) => [index, value]) }]);
+}
+
+describe("parseSamples", () => {
+  it("reads a vector and a matrix alike", () => {
+    const expected = [{ labels: POD, value: 2.5 }];
+    expect(parseSamples(vector("2.5"), "cpu query")).toEqual(expected);
+    expect(parseSamples(matrix("1", "9", "2.5"), "cpu query")).toEqual(expected);
+  });
+
+  it("reads an empty result as no samples", () => {
+    expect(parseSamples(reply("vector", []), "cpu query")).toEqual([]);
+  });
+
+  it.each([
+    ["0", 0],
+    ["-1", -1],
+    ["+Inf", Number.POSITIVE_INFINITY],
+    ["-Inf", Number.NEGATIVE_INFINITY],
+    ["NaN", Number.NaN],
+    ["1e+06", 1e6],
+    ["1.5e-9", 1.5e-9],
+    ["1795507207.123", 1_795_507_207.123],
+  ])("keeps %s as a number", (text, value) => {
+    expect(parseSamples(vector(text), "cpu query")).toEqual([{ labels: POD, value }]);
+  });
+
+  it("reads every number as it was written", () => {
+    fc.assert(
+      fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (value) => {
+        const [sample] = parseSamples(vector(String(value)), "cpu query");
+        expect(sample?.value).toBe(Object.is(value, -0) ? 0 : value);
+      }),
+    );
+  });
+
+  it("drops one NaN at the end of a matrix, and no more", () => {
+    expect(parseSamples(matrix("1", "2", "NaN"), "cpu query")).toEqual([{ labels: POD, value: 2 }]);
+    expect(parseSamples(matrix("1", "NaN", "NaN"), "cpu query")).toEqual([{ labels: POD, value: Number.NaN }]);
+    expect(parseSamples(matrix("NaN"), "cpu query")).toEqual([{ labels: POD, value: Number.NaN }]);
+  });
+
+  it("takes hints about the query for no warnings", () => {
+    const hint = "PromQL info: metric might not be a counter";
+    for (const rest of [{ infos: [hint] }, { warnings: [] }, { warnings: [hint] }, { isPartial: false }]) {
+      expect(parseSamples(reply("vector", [], rest), "cpu query")).toEqual([]);
+    }
+  });
+
+  it.each([
+    [{ warnings: ["remote_read: connection refused"] }, "the server warns: remote_read: connection refused"],
+    [{ warnings: ["PromQL info: x", "PromQL warning: y"] }, "the server warns: PromQL warning: y"],
+    [{ isPartial: true }, "the server marks its reply as partial (isPartial)"],
+  ])("refuses an incomplete reply: %j", (rest, words) => {
+    expect(() => parseSamples(reply("vector", [], rest), "lag query")).toThrow(
+      expect.objectContaining({ code: "QUERY_INCOMPLETE", message: `lag query: ${words}` }),
+    );
+  });
+
+  it.each([
+    [reply("scalar", [1, "2"]), "it yields a scalar, expected one sample for each pod"],
+    [reply("string", [1, "x"]), "it yields a string, expected one sample for each pod"],
+    [
+      JSON.stringify({ status: "error", errorType: "x", error: "too many\u001B[2J series" }),
+      "the server says: too many [2J series",
+    ],
+    [
+      reply("vector", [{ metric: POD, histogram: [1, {}] }]),
+      'it yields a native histogram ({"pod":"a"}), expected numbers',
+    ],
+    [
+      reply("matrix", [{ metric: POD, histograms: [] }]),
+      'it yields a native histogram ({"pod":"a"}), expected numbers',
+    ],
+  ])("lays the fault with the query: %s", (body, words) => {
+    expect(() => parseSamples(body, "lag query")).toThrow(
+      expect.objectContaining({ code: "QUERY_FAILED", message: `lag query: ${words}` }),
+    );
+  });
+
+  it.each([
+    ["", 'the reply is no JSON object but begins ""'],
+    ["<html>Sign in</html>", 'the reply is no JSON object but begins "<html>Sign in</html>"'],
+    ["null", 'the reply is no JSON object but begins "null"'],
+    ["{}", 'its status is missing, expected "success"'],
+    ['{"kind":"PodList"}', 'its status is missing, expected "success"'],
+    ['{"status":"success"}', 'its resultType is missing, expected "vector" or "matrix"'],
+    ['{"status":"success","data":null}', 'its resultType is missing, expected "vector" or "matrix"'],
+    [reply("streams", []), 'its resultType is "streams", expected "vector" or "matrix"'],
+    [reply("vector", {}), "its result is {}, expected a list"],
+    [reply("vector", [], { warnings: "x" }), 'its warnings are "x", expected a list'],
+    [reply("vector", [null]), "the labels of an entry are missing, expected an object of texts"],
+    [
+      reply("vector", [{ metric: ["a"], value: [1, "1"] }]),
+      'the labels of an entry are ["a"], expected an object of texts',
+    ],
+    [
+      reply("vector", [{ metric: { pod: 1 }, value: [1, "1"] }]),
+      'the labels of an entry are {"pod":1}, expected an object of texts',
+    ],
+    [reply("vector", [{ metric: POD }]), 'the sample of {"pod":"a"} is missing, expected [time, "number"]'],
+    [
+      reply("vector", [{ metric: POD, values: [[1, "1"]] }]),
+      'the sample of {"pod":"a"} is missing, expected [time, "number"]',
+    ],
+    [reply("matrix", [{ metric: POD, values: [] }]), 'the sample of {"pod":"a"} is missing, expected [time, "number"]'],
+    [
+      reply("vector", [{ metric: POD, value: [1, 2] }]),
+      'the sample of {"pod":"a"} is [1,2], expected [time, "number"]',
+    ],
+    [
+      reply("vector", [{ metric: POD, value: ["1", "2"] }]),
+      'the sample of {"pod":"a"} is ["1","2"], expected [time, "number"]',
+    ],
+    ...["", " ", "0x10", "1_000", "Infinity", "null", "1 "].map((text) => [
+      vector(text),
+      `the sample of {"pod":"a"} is [1700000000.5,"${text}"], expected [time, "number"]`,
+    ]),
+  ])("refuses a malformed reply: %s", (body, words) => {
+    expect(() => parseSamples(body, "lag query")).toThrow(
+      expect.objectContaining({ code: "REPLY_INVALID", message: `lag query: ${words}` }),
+    );
+  });
+
+  it("throws nothing but its own errors, whatever JSON comes", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.jsonValue(), (data, entry) => {
+        for (const body of [data, { status: "success", data }, JSON.parse(reply("vector", [entry])) as unknown]) {
+          try {
+            parseSamples(JSON.stringify(body), "lag query");
+          } catch (thrown) {
+            expect(thrown).toMatchObject({ name: "RebalancerError" });
+          }
+        }
+      }),
+    );
+  });
+});

@@ -1,0 +1,139 @@
+import { RebalancerError } from "../errors.ts";
+import { printable } from "../http.ts";
+
+/** One row of a reply. */
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  /** As the server gave it: may be NaN, infinite or negative, so that the caller can name what it rejects. */
+  readonly value: number;
+}
+
+/** The envelope of /api/v1/query, as far as it is read; what a server leaves out is undefined. */
+interface Envelope {
+  readonly status?: unknown;
+  readonly error?: unknown;
+  readonly warnings?: unknown;
+  /** VictoriaMetrics' cluster version: some storage nodes did not answer. */
+  readonly isPartial?: unknown;
+  readonly data?: { readonly resultType?: unknown; readonly result?: unknown } | null;
+}
+
+/** A point as it travels: Unix seconds and the value as text. */
+type Point = readonly [unknown, unknown];
+
+/** One entry of a vector (`value`) or of a matrix (`values`). */
+interface Entry {
+  readonly metric?: unknown;
+  readonly value?: unknown;
+  readonly values?: unknown;
+  readonly histogram?: unknown;
+  readonly histograms?: unknown;
+}
+
+/**
+ * Reads the reply to an instant query. A matrix yields the last sample of each series; one NaN at its end is
+ * VictoriaMetrics' staleness marker and no sample.
+ *
+ * @param what - names the query in errors: "cpu query".
+ * @throws RebalancerError `QUERY_INCOMPLETE` on warnings or a partial reply, `QUERY_FAILED` when the server refused the
+ *   query or it yields something else than a vector or a matrix of numbers, `REPLY_INVALID` on anything malformed.
+ * @see https://prometheus.io/docs/prometheus/latest/querying/api/
+ */
+export function parseSamples(body: string, what: string): Sample[] {
+  const envelope = parseEnvelope(body, what);
+  if (envelope.status === "error") throw failed(what, `the server says: ${printable(String(envelope.error))}`);
+  if (envelope.status !== "success") throw invalid(what, `its status is ${shown(envelope.status)}, expected "success"`);
+  assertWhole(envelope, what);
+  const { resultType, result } = envelope.data ?? {};
+  if (resultType === "scalar" || resultType === "string") {
+    throw failed(what, `it yields a ${resultType}, expected one sample for each pod`);
+  }
+  if (resultType !== "vector" && resultType !== "matrix") {
+    throw invalid(what, `its resultType is ${shown(resultType)}, expected "vector" or "matrix"`);
+  }
+  if (!Array.isArray(result)) throw invalid(what, `its result is ${shown(result)}, expected a list`);
+  return (result as unknown[]).map((entry) => parseEntry(entry, resultType, what));
+}
+
+function parseEnvelope(body: string, what: string): Envelope {
+  try {
+    const parsed: unknown = JSON.parse(body);
+    if (typeof parsed === "object" && parsed !== null) return parsed;
+  } catch {
+    // Not JSON: said below, as for any other reply that is no object.
+  }
+  throw invalid(what, `the reply is no JSON object but begins ${shown(body.slice(0, 60))}`);
+}
+
+/** Data that the server itself calls incomplete must not be acted on. */
+function assertWhole({ warnings, isPartial }: Envelope, what: string): void {
+  if (isPartial === true) throw incomplete(what, "the server marks its reply as partial (isPartial)");
+  if (warnings === undefined || warnings === null) return;
+  if (!Array.isArray(warnings)) throw invalid(what, `its warnings are ${shown(warnings)}, expected a list`);
+  // Prometheus 2.48 to 2.55 sent its hints about the query as warnings; later versions have `infos` for them.
+  const serious = warnings.map(String).filter((warning) => !warning.startsWith("PromQL info: "));
+  if (serious.length > 0) throw incomplete(what, `the server warns: ${printable(serious.join("; "))}`);
+}
+
+function parseEntry(entry: unknown, resultType: "vector" | "matrix", what: string): Sample {
+  const { metric, value, values, histogram, histograms } = (entry ?? {}) as Entry;
+  if (histogram !== undefined || histograms !== undefined) {
+    throw failed(what, `it yields a native histogram (${shown(metric)}), expected numbers`);
+  }
+  if (!isLabelSet(metric))
+    throw invalid(what, `the labels of an entry are ${shown(metric)}, expected an object of texts`);
+  const point = resultType === "vector" ? value : lastPoint(values);
+  const number = isPoint(point) ? parseNumber(point[1]) : undefined;
+  if (number === undefined) {
+    throw invalid(what, `the sample of ${shown(metric)} is ${shown(point)}, expected [time, "number"]`);
+  }
+  return { labels: metric, value: number };
+}
+
+function isLabelSet(metric: unknown): metric is Record<string, string> {
+  if (typeof metric !== "object" || metric === null || Array.isArray(metric)) return false;
+  return Object.values(metric).every((value) => typeof value === "string");
+}
+
+function isPoint(point: unknown): point is Point {
+  return Array.isArray(point) && point.length === 2 && typeof point[0] === "number";
+}
+
+function lastPoint(values: unknown): unknown {
+  if (!Array.isArray(values)) return undefined;
+  const points: unknown[] = values;
+  const last = points.at(-1);
+  return isPoint(last) && last[1] === "NaN" && points.length > 1 ? points.at(-2) : last;
+}
+
+/** As Go's `strconv.FormatFloat` writes numbers. */
+const NUMBER = /^[+-]?\d+(\.\d+)?(e[+-]?\d+)?$/;
+const NOT_FINITE: Readonly<Record<string, number>> = {
+  NaN: Number.NaN,
+  "+Inf": Number.POSITIVE_INFINITY,
+  Inf: Number.POSITIVE_INFINITY,
+  "-Inf": Number.NEGATIVE_INFINITY,
+};
+
+/** undefined: no number. `Number` alone would read "" as 0 and "+Inf" as NaN. */
+function parseNumber(text: unknown): number | undefined {
+  if (typeof text !== "string") return undefined;
+  return NUMBER.test(text) ? Number(text) : NOT_FINITE[text];
+}
+
+/** A value of the reply, short and on one line. */
+function shown(value: unknown): string {
+  return printable(JSON.stringify(value) ?? "missing").slice(0, 120);
+}
+
+function invalid(what: string, why: string): RebalancerError {
+  return new RebalancerError("REPLY_INVALID", `${what}: ${why}`);
+}
+
+function failed(what: string, why: string): RebalancerError {
+  return new RebalancerError("QUERY_FAILED", `${what}: ${why}`);
+}
+
+function incomplete(what: string, why: string): RebalancerError {
+  return new RebalancerError("QUERY_INCOMPLETE", `${what}: ${why}`);
+}
