@@ -1,0 +1,194 @@
+import { afterEach, describe, expect, it } from "vitest";
+
+import { type Answer, type Loopback, type Received, startLoopback } from "../../test/fakes/loopback.ts";
+import { createHttpClient } from "../http.ts";
+import { createKubernetesClient, type KubernetesClient, type WirePod } from "./client.ts";
+
+const NEVER = new AbortController().signal;
+const POD = { namespace: "shop", name: "orders-1", uid: "uid-1" };
+
+const disposals: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const dispose of disposals.splice(0).toReversed()) await dispose();
+});
+
+async function apiWith(
+  answer: (request: Received, call: number) => Answer,
+): Promise<{ api: Loopback; client: KubernetesClient }> {
+  const api = await startLoopback(answer);
+  const http = createHttpClient({ url: new URL(api.url) });
+  disposals.push(
+    () => http.close(),
+    () => api[Symbol.asyncDispose](),
+  );
+  return { api, client: createKubernetesClient(http) };
+}
+
+function page(names: readonly string[], next = ""): Answer {
+  return {
+    body: { kind: "PodList", metadata: { continue: next }, items: names.map((name) => ({ metadata: { name } })) },
+  };
+}
+
+function namesOf(client: KubernetesClient) {
+  return client.listPods({ namespace: "shop", labelSelector: "app=orders", keep: nameOf }, NEVER);
+}
+
+function nameOf(pod: WirePod): string | undefined {
+  return pod.metadata?.name;
+}
+
+const GONE: Answer = { status: 410, body: { kind: "Status", message: "The provided continue parameter is too old" } };
+
+describe("a list", () => {
+  it("is read page by page, with the selector, and told with the last page's time", async () => {
+    const { api, client } = await apiWith(({ url }) => {
+      const first = url.searchParams.get("continue") === null;
+      const answer = first ? page(["a", "b"], "more") : page(["c"]);
+      const date = first ? "Sun, 01 Mar 2026 12:00:00 GMT" : "Sun, 01 Mar 2026 12:00:05 GMT";
+      return { ...(answer as object), headers: { date } };
+    });
+    const { value, at } = await namesOf(client);
+    expect(value).toEqual(["a", "b", "c"]);
+    expect(at).toEqual(new Date("2026-03-01T12:00:05Z"));
+    expect(api.received.map(({ url }) => url.pathname + url.search)).toEqual([
+      "/api/v1/namespaces/shop/pods?labelSelector=app%3Dorders&limit=500",
+      "/api/v1/namespaces/shop/pods?labelSelector=app%3Dorders&limit=500&continue=more",
+    ]);
+  });
+
+  it("begins anew, once, when it changed under its pages", async () => {
+    const answers = [page(["old"], "more"), GONE, page(["new-a"], "other"), page(["new-b"])];
+    const { api, client } = await apiWith((_request, call) => answers[call]!);
+    expect((await namesOf(client)).value).toEqual(["new-a", "new-b"]);
+    expect(api.received[2]?.url.searchParams.get("continue")).toBeNull();
+  });
+
+  it("fails when it changed a second time", async () => {
+    const answers = [page(["old"], "more"), GONE, page(["new"], "more"), GONE];
+    const { client } = await apiWith((_request, call) => answers[call]!);
+    await expect(namesOf(client)).rejects.toMatchObject({ code: "EXPIRED" });
+  });
+
+  it("does not go round for ever", async () => {
+    const { client } = await apiWith(() => page(["a"], "same"));
+    await expect(namesOf(client)).rejects.toMatchObject({
+      code: "REPLY_INVALID",
+      message: expect.stringMatching(/same page/),
+    });
+  });
+
+  it("of autoscalers is asked of autoscaling/v2", async () => {
+    const { api, client } = await apiWith(() => ({ body: { kind: "HorizontalPodAutoscalerList", items: [] } }));
+    expect((await client.listAutoscalers({ namespace: "shop", keep: (item) => item }, NEVER)).value).toEqual([]);
+    expect(api.received[0]?.url.pathname).toBe("/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers");
+  });
+});
+
+describe("a reply is refused", () => {
+  it.each<[string, Answer, RegExp]>([
+    ["a login page", { body: "<html>Sign in</html>" }, /list pods in namespace shop: the reply is not JSON.*<html>/],
+    ["another kind", { body: { kind: "NodeList", items: [] } }, /of kind "NodeList", expected PodList/],
+    ["no kind", { body: { items: [] } }, /of kind undefined, expected PodList/],
+    ["nothing", { body: "null" }, /of kind undefined, expected PodList/],
+  ])("when it is %s", async (_name, answer, message) => {
+    const { client } = await apiWith(() => answer);
+    await expect(namesOf(client)).rejects.toMatchObject({
+      code: "REPLY_INVALID",
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it("when it does not tell the server's time", async () => {
+    const { client } = await apiWith(() => (response) => {
+      response.sendDate = false;
+      response.end(JSON.stringify({ kind: "PodList", items: [] }));
+    });
+    await expect(namesOf(client)).rejects.toMatchObject({
+      code: "REPLY_INVALID",
+      message: expect.stringMatching(/no Date header/),
+    });
+  });
+});
+
+it("a missing right is named in words", async () => {
+  const message = 'pods is forbidden: User "system:serviceaccount:shop:x" cannot list resource "pods"';
+  const { client } = await apiWith(() => ({ status: 403, body: { kind: "Status", message } }));
+  const named = /^list pods in namespace shop \(GET .*HTTP 403: pods is forbidden: .* cannot list resource "pods"$/;
+  await expect(namesOf(client)).rejects.toMatchObject({ code: "FORBIDDEN", message: expect.stringMatching(named) });
+});
+
+describe("a pod", () => {
+  it("that is not there is undefined", async () => {
+    const { client } = await apiWith(() => ({ status: 404, body: { kind: "Status", message: "not found" } }));
+    expect(await client.getPod(POD, NEVER)).toBeUndefined();
+  });
+
+  it("is asked for by an address that its name cannot change", async () => {
+    const { api, client } = await apiWith(() => ({ body: { kind: "Pod" } }));
+    await client.getPod({ namespace: "shop", name: "../secrets/x?y" }, NEVER);
+    expect(api.received[0]?.url.pathname).toBe("/api/v1/namespaces/shop/pods/..%2Fsecrets%2Fx%3Fy");
+  });
+});
+
+describe("an eviction", () => {
+  it.each([
+    [false, {}],
+    [true, { dryRun: ["All"] }],
+  ])("with dryRun %s carries the UID and leaves the grace period to the pod", async (dryRun, extra) => {
+    const { api, client } = await apiWith(() => ({ status: 201, body: { kind: "Status", status: "Success" } }));
+    await client.createEviction(POD, { dryRun }, NEVER);
+    expect(api.received[0]).toMatchObject({ method: "POST" });
+    expect(api.received[0]?.url.pathname).toBe("/api/v1/namespaces/shop/pods/orders-1/eviction");
+    expect(JSON.parse(api.received[0]!.body)).toEqual({
+      apiVersion: "policy/v1",
+      kind: "Eviction",
+      metadata: { namespace: "shop", name: "orders-1" },
+      deleteOptions: { preconditions: { uid: "uid-1" }, ...extra },
+    });
+  });
+
+  it.each<[string, Answer]>([
+    ["a reset", "reset"],
+    ["500", { status: 500 }],
+    ["429", { status: 429 }],
+  ])("is never sent twice, not after %s either", async (_name, answer) => {
+    const { api, client } = await apiWith(() => answer);
+    await expect(client.createEviction(POD, { dryRun: false }, NEVER)).rejects.toThrow(/evict pod shop\/orders-1/);
+    expect(api.received).toHaveLength(1);
+  });
+});
+
+describe("a Lease", () => {
+  const ref = { namespace: "shop", name: "pod-rebalancer-deployment-orders" };
+
+  it("that is not there tells the time all the same", async () => {
+    const headers = { date: "Sun, 01 Mar 2026 12:00:00 GMT" };
+    const { client } = await apiWith(() => ({ status: 404, headers, body: { kind: "Status" } }));
+    expect(await client.getLease(ref, NEVER)).toEqual({ value: undefined, at: new Date("2026-03-01T12:00:00Z") });
+  });
+
+  it("is made by POST and changed by PUT", async () => {
+    const { api, client } = await apiWith(() => ({ body: { kind: "Lease" } }));
+    await client.createLease(ref, { kind: "Lease" }, NEVER);
+    await client.updateLease(ref, { kind: "Lease" }, NEVER);
+    const leases = "/apis/coordination.k8s.io/v1/namespaces/shop/leases";
+    expect(api.received.map(({ method, url }) => `${method} ${url.pathname}`)).toEqual([
+      `POST ${leases}`,
+      `PUT ${leases}/pod-rebalancer-deployment-orders`,
+    ]);
+  });
+});
+
+it("the other objects are asked of apps/v1", async () => {
+  const { api, client } = await apiWith((_request, call) => ({
+    body: { kind: ["ReplicaSet", "Deployment", "StatefulSet"][call] },
+  }));
+  const ref = { namespace: "shop", name: "orders" };
+  await client.getReplicaSet(ref, NEVER);
+  await client.getDeployment(ref, NEVER);
+  await client.getStatefulSet(ref, NEVER);
+  expect(api.received.map(({ url }) => url.pathname)).toEqual(
+    ["replicasets", "deployments", "statefulsets"].map((kind) => `/apis/apps/v1/namespaces/shop/${kind}/orders`),
+  );
+});

@@ -1,0 +1,240 @@
+/** The calls of the Kubernetes API that a run makes, and no others: each typed, with a deadline and the server's time. */
+
+import type {
+  CoreV1Event,
+  V1Deployment,
+  V1Lease,
+  V1Pod,
+  V1ReplicaSet,
+  V1StatefulSet,
+  V2HorizontalPodAutoscaler,
+} from "@kubernetes/client-node";
+
+import { RebalancerError } from "../errors.ts";
+import type { HttpCall, HttpClient, HttpReply } from "../http.ts";
+import type { PodRef } from "../types.ts";
+
+/** An official type as it travels: times are strings. What a server leaves out is undefined, whatever the type says. */
+type Wire<Value> = Value extends Date
+  ? string
+  : Value extends (infer Item)[]
+    ? Wire<Item>[]
+    : Value extends object
+      ? { [Key in keyof Value]: Wire<Value[Key]> }
+      : Value;
+
+export type WirePod = Wire<V1Pod>;
+export type WireReplicaSet = Wire<V1ReplicaSet>;
+export type WireDeployment = Wire<V1Deployment>;
+export type WireStatefulSet = Wire<V1StatefulSet>;
+export type WireAutoscaler = Wire<V2HorizontalPodAutoscaler>;
+export type WireLease = Wire<V1Lease>;
+export type WireEvent = Wire<CoreV1Event>;
+
+export interface ObjectRef {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** A value and the API server's time when it said so (the `Date` header, whole seconds, rounded down). */
+interface Told<Value> {
+  readonly value: Value;
+  readonly at: Date;
+}
+
+/** What a list is asked for, and what is kept of each item: only that stays in memory. */
+export interface ListQuery<Item, Kept> {
+  readonly namespace: string;
+  readonly labelSelector?: string;
+  readonly keep: (item: Item) => Kept;
+}
+
+/**
+ * Every call throws a RebalancerError whose message names it ("list pods in namespace shop"), so that a missing right
+ * (`FORBIDDEN`) can be granted. All but the eviction and the Event are tried again where that may help.
+ */
+export interface KubernetesClient {
+  /** @throws RebalancerError `EXPIRED` when the list changed under the pages twice. */
+  listPods<Kept>(query: ListQuery<WirePod, Kept>, signal: AbortSignal): Promise<Told<Kept[]>>;
+  listAutoscalers<Kept>(query: ListQuery<WireAutoscaler, Kept>, signal: AbortSignal): Promise<Told<Kept[]>>;
+  /** undefined: there is no such pod. */
+  getPod(ref: ObjectRef, signal: AbortSignal): Promise<WirePod | undefined>;
+  /** undefined: there is no such ReplicaSet. */
+  getReplicaSet(ref: ObjectRef, signal: AbortSignal): Promise<WireReplicaSet | undefined>;
+  getDeployment(ref: ObjectRef, signal: AbortSignal): Promise<WireDeployment>;
+  getStatefulSet(ref: ObjectRef, signal: AbortSignal): Promise<WireStatefulSet>;
+  /** Sends the eviction once, with the UID as its precondition and the pod's own grace period. */
+  createEviction(pod: PodRef, options: { readonly dryRun: boolean }, signal: AbortSignal): Promise<void>;
+  /** Its value is undefined when there is no such Lease; the time is told all the same. */
+  getLease(ref: ObjectRef, signal: AbortSignal): Promise<Told<WireLease | undefined>>;
+  createLease(ref: ObjectRef, lease: WireLease, signal: AbortSignal): Promise<void>;
+  /** `lease` carries the resourceVersion it was read with; a later write makes it a `CONFLICT`. */
+  updateLease(ref: ObjectRef, lease: WireLease, signal: AbortSignal): Promise<void>;
+  createEvent(namespace: string, event: WireEvent, signal: AbortSignal): Promise<void>;
+}
+
+/** For one call, its retries included (docs/operations.md). */
+export const CALL_DEADLINE_MILLIS = 10_000;
+
+/** Items a page; kube-apiserver's own clients use the same. */
+const PAGE_SIZE = 500;
+/** 500 pods of 130 KB; one is rarely above 20 KB. */
+const MAX_LIST_BYTES = 64 * 2 ** 20;
+/** etcd's own limit is 1.5 MiB. */
+const MAX_OBJECT_BYTES = 4 * 2 ** 20;
+
+/** What an object or list must say of itself, so that a proxy's JSON is not taken for it. */
+interface Typed {
+  readonly kind?: string;
+}
+interface TypedList extends Typed {
+  readonly items?: readonly never[];
+  readonly metadata?: { readonly continue?: string };
+}
+
+type Request = Pick<HttpCall, "what" | "path" | "signal"> & Partial<Pick<HttpCall, "method" | "query" | "retry">>;
+
+/** @param http - its endpoint is the API server; the caller closes it. */
+export function createKubernetesClient(http: HttpClient): KubernetesClient {
+  function send(request: Request, body?: object, maxBytes = MAX_OBJECT_BYTES): Promise<HttpReply> {
+    return http.request({
+      method: "GET",
+      retry: true,
+      deadlineMillis: CALL_DEADLINE_MILLIS,
+      maxBytes,
+      ...request,
+      ...(body && { body: { type: "application/json", text: JSON.stringify(body) } }),
+    });
+  }
+
+  async function get<Value extends Typed>(kind: string, request: Request): Promise<Told<Value>> {
+    const reply = await send(request);
+    return {
+      value: parseKind(reply.body, [kind], request.what) as Value,
+      at: timeOf(reply.headers.date, request.what),
+    };
+  }
+
+  async function find<Value extends Typed>(kind: string, request: Request): Promise<Told<Value | undefined>> {
+    try {
+      return await get<Value>(kind, request);
+    } catch (thrown) {
+      if (!(thrown instanceof RebalancerError) || thrown.code !== "NOT_FOUND") throw thrown;
+      return { value: undefined, at: timeOf(thrown.reply?.headers.date, request.what) };
+    }
+  }
+
+  async function listOnce<Kept>(kind: string, request: Request, keep: (item: never) => Kept): Promise<Told<Kept[]>> {
+    const kept: Kept[] = [];
+    const seen = new Set<string>();
+    let next = "";
+    for (;;) {
+      const query = { ...request.query, limit: String(PAGE_SIZE), ...(next && { continue: next }) };
+      const reply = await send({ ...request, query }, undefined, MAX_LIST_BYTES);
+      const page = parseKind(reply.body, [kind], request.what) as TypedList;
+      for (const item of page.items ?? []) kept.push(keep(item));
+      next = page.metadata?.continue ?? "";
+      if (next === "") return { value: kept, at: timeOf(reply.headers.date, request.what) };
+      if (seen.has(next)) throw invalid(request.what, "the same page came twice");
+      seen.add(next);
+    }
+  }
+
+  /** 410 Gone says that the snapshot behind `continue` was compacted away: the pages so far are worth nothing. */
+  async function list<Kept>(kind: string, request: Request, keep: (item: never) => Kept): Promise<Told<Kept[]>> {
+    try {
+      return await listOnce(kind, request, keep);
+    } catch (thrown) {
+      if (!(thrown instanceof RebalancerError) || thrown.code !== "EXPIRED") throw thrown;
+      return listOnce(kind, request, keep);
+    }
+  }
+
+  return {
+    listPods: ({ namespace, labelSelector = "", keep }, signal) =>
+      list("PodList", { ...listOf("pods", namespace, CORE), query: { labelSelector }, signal }, keep),
+    listAutoscalers: ({ namespace, keep }, signal) =>
+      list(
+        "HorizontalPodAutoscalerList",
+        { ...listOf("horizontalpodautoscalers", namespace, "/apis/autoscaling/v2"), signal },
+        keep,
+      ),
+    getPod: async (ref, signal) => (await find<WirePod>("Pod", { ...one("pods", ref, CORE), signal })).value,
+    getReplicaSet: async (ref, signal) =>
+      (await find<WireReplicaSet>("ReplicaSet", { ...one("replicasets", ref, APPS), signal })).value,
+    getDeployment: async (ref, signal) =>
+      (await get<WireDeployment>("Deployment", { ...one("deployments", ref, APPS), signal })).value,
+    getStatefulSet: async (ref, signal) =>
+      (await get<WireStatefulSet>("StatefulSet", { ...one("statefulsets", ref, APPS), signal })).value,
+    async createEviction(pod, { dryRun }, signal) {
+      const { namespace, name, uid } = pod;
+      const what = `evict pod ${namespace}/${name} (create pods/eviction)`;
+      const path = `${one("pods", pod, CORE).path}/eviction`;
+      const eviction = {
+        apiVersion: "policy/v1",
+        kind: "Eviction",
+        metadata: { namespace, name },
+        deleteOptions: { preconditions: { uid }, ...(dryRun && { dryRun: ["All"] }) },
+      };
+      const reply = await send({ what, path, method: "POST", retry: false, signal }, eviction);
+      parseKind(reply.body, ["Status", "Eviction"], what);
+    },
+    getLease: (ref, signal) => find<WireLease>("Lease", { ...one("leases", ref, COORDINATION), signal }),
+    async createLease(ref, lease, signal) {
+      const { path } = listOf("leases", ref.namespace, COORDINATION);
+      const what = `create lease ${ref.namespace}/${ref.name}`;
+      await send({ what, path, method: "POST", signal }, lease);
+    },
+    async updateLease(ref, lease, signal) {
+      const { path } = one("leases", ref, COORDINATION);
+      await send({ what: `update lease ${ref.namespace}/${ref.name}`, path, method: "PUT", signal }, lease);
+    },
+    async createEvent(namespace, event, signal) {
+      const { path } = listOf("events", namespace, CORE);
+      await send({ what: `create event in namespace ${namespace}`, path, method: "POST", retry: false, signal }, event);
+    },
+  };
+}
+
+const CORE = "/api/v1";
+const APPS = "/apis/apps/v1";
+const COORDINATION = "/apis/coordination.k8s.io/v1";
+
+function listOf(resource: string, namespace: string, api: string): Pick<Request, "what" | "path"> {
+  return {
+    what: `list ${resource} in namespace ${namespace}`,
+    path: `${api}/namespaces/${encodeURIComponent(namespace)}/${resource}`,
+  };
+}
+
+function one(resource: string, { namespace, name }: ObjectRef, api: string): Pick<Request, "what" | "path"> {
+  return {
+    what: `get ${resource.replace(/s$/, "")} ${namespace}/${name}`,
+    path: `${listOf(resource, namespace, api).path}/${encodeURIComponent(name)}`,
+  };
+}
+
+function parseKind(body: string, kinds: readonly string[], what: string): Typed {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body);
+  } catch {
+    throw invalid(what, `the reply is not JSON but begins ${JSON.stringify(body.slice(0, 60))}`);
+  }
+  const { kind } = (parsed ?? {}) as Typed;
+  if (!kinds.includes(kind ?? "")) {
+    throw invalid(what, `the reply is of kind ${JSON.stringify(kind)?.slice(0, 60)}, expected ${kinds.join(" or ")}`);
+  }
+  return parsed as Typed;
+}
+
+/** Ages, expiry and the cooldown are judged by it; our own clock may be wrong. */
+function timeOf(header: string | string[] | undefined, what: string): Date {
+  const at = new Date(String(header));
+  if (Number.isNaN(at.getTime())) throw invalid(what, "the reply has no Date header, by which ages are judged");
+  return at;
+}
+
+function invalid(what: string, why: string): RebalancerError {
+  return new RebalancerError("REPLY_INVALID", `${what}: ${why}`);
+}

@@ -1,0 +1,49 @@
+import type { Clock, Cluster, EvictReply } from "../ports.ts";
+import type { PodInfo, PodRef, RunRecord, WorkloadRef } from "../types.ts";
+import type { KubernetesClient, ListQuery, WirePod } from "./client.ts";
+import { evictPod } from "./evict.ts";
+import { acquireLock, readRecord } from "./lock.ts";
+import { type BarePod, readPod } from "./pods.ts";
+import { findOwners } from "./workload.ts";
+
+/** The live cluster, and what a dry run needs of it instead. */
+export interface KubernetesCluster extends Cluster {
+  /** Asks whether the API server would evict this pod; budget included, nothing changes. */
+  probeEviction(pod: PodRef, signal: AbortSignal): Promise<EvictReply>;
+  /** Reads the workload's Lease without taking it. */
+  readRecord(workload: WorkloadRef, signal: AbortSignal): Promise<RunRecord>;
+}
+
+export interface ClusterOptions {
+  readonly client: KubernetesClient;
+  readonly clock: Clock;
+  readonly namespace: string;
+  readonly labelSelector: string;
+  /** The identity of this run in the Lease; no other run, past or present, may share it. */
+  readonly holder: string;
+}
+
+/** Kubernetes as a run sees it: the pods of one selector in one namespace, their workload, and its Lease. */
+export function createKubernetesCluster(options: ClusterOptions): KubernetesCluster {
+  const { client, clock, namespace, labelSelector, holder } = options;
+  const query: ListQuery<WirePod, PodInfo | BarePod | undefined> = { namespace, labelSelector, keep: readPod };
+  return {
+    async observe(signal) {
+      const { value: listed, at: observedAt } = await client.listPods(query, signal);
+      const unfinished = listed.filter((pod) => pod !== undefined).toSorted(byName);
+      const pods = unfinished.filter((pod): pod is PodInfo => pod.controller !== undefined);
+      const bare = unfinished.filter((pod) => pod.controller === undefined).map(({ name }) => name);
+      const { names, workload } = await findOwners(pods, namespace, client, signal);
+      return { observedAt, controllers: names, workload, pods, bare };
+    },
+    lock: (workload, signal) => acquireLock(workload, { client, clock, holder }, signal),
+    evict: (pod, signal) => evictPod(client, pod, { dryRun: false }, signal),
+    probeEviction: (pod, signal) => evictPod(client, pod, { dryRun: true }, signal),
+    readRecord: (workload, signal) => readRecord(workload, client, signal),
+  };
+}
+
+function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  if (a.name === b.name) return 0;
+  return a.name < b.name ? -1 : 1;
+}

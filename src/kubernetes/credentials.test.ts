@@ -1,0 +1,304 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+
+import { startLoopback } from "../../test/fakes/loopback.ts";
+import { createHttpClient, type HttpEndpoint } from "../http.ts";
+import { type CredentialsRequest, loadEndpoint } from "./credentials.ts";
+
+const NEVER = new AbortController().signal;
+
+let directory: string;
+beforeEach(() => (directory = mkdtempSync(join(tmpdir(), "credentials-"))));
+afterEach(() => rmSync(directory, { recursive: true }));
+
+function file(name: string, content: string | object): string {
+  const path = join(directory, name);
+  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
+  return path;
+}
+
+function serviceAccount(): string {
+  file("token", "in-cluster-token\n");
+  file("ca.crt", "CA");
+  return directory;
+}
+
+/** One cluster, one user, one context, all named the same. */
+function configOf(name: string, { cluster = {}, user = {} }: { cluster?: object; user?: object } = {}): object {
+  return {
+    apiVersion: "v1",
+    kind: "Config",
+    "current-context": name,
+    clusters: [{ name, cluster: { server: `https://${name}.example:6443`, ...cluster } }],
+    users: [{ name, user }],
+    contexts: [{ name, context: { cluster: name, user: name } }],
+  };
+}
+
+function load(request: Partial<CredentialsRequest>) {
+  return loadEndpoint({ context: undefined, env: {}, serviceAccount: join(directory, "none"), ...request }, NEVER);
+}
+
+/** Loads one kubeconfig. */
+function loadConfig(config: string | object, env: Record<string, string> = {}) {
+  return load({ env: { PATH: process.env["PATH"], KUBECONFIG: file("config", config), ...env } });
+}
+
+function headersOf(endpoint: HttpEndpoint) {
+  return endpoint.headers?.(NEVER);
+}
+
+describe("inside a cluster", () => {
+  const env = { KUBERNETES_SERVICE_HOST: "10.0.0.1", KUBERNETES_SERVICE_PORT: "6443" };
+
+  it("the service account is used, and its token read anew for every request", async () => {
+    const { endpoint, source, context } = await load({ env, serviceAccount: serviceAccount() });
+    expect([source, context, endpoint.url.href]).toEqual(["in-cluster", undefined, "https://10.0.0.1:6443/"]);
+    expect(endpoint.tls).toEqual({ ca: "CA" });
+    expect(await headersOf(endpoint)).toEqual({ authorization: "Bearer in-cluster-token" });
+    file("token", "rotated");
+    expect(await headersOf(endpoint)).toEqual({ authorization: "Bearer rotated" });
+  });
+
+  it("an IPv6 address gets its brackets, and the port its default", async () => {
+    const { endpoint } = await load({ env: { KUBERNETES_SERVICE_HOST: "fd00::1" }, serviceAccount: serviceAccount() });
+    expect(endpoint.url.href).toBe("https://[fd00::1]/");
+  });
+
+  it("a KUBECONFIG or a context that was asked for wins", async () => {
+    const byFile = { ...env, KUBECONFIG: file("config", configOf("dev")) };
+    expect(await load({ env: byFile, serviceAccount: serviceAccount() })).toMatchObject({ context: "dev" });
+    await expect(load({ env: { ...env, HOME: directory }, context: "x", serviceAccount: directory })).rejects.toThrow(
+      /no kubeconfig/,
+    );
+  });
+
+  it("a file that lies in the pod's home does not win", async () => {
+    mkdirSync(join(directory, ".kube"));
+    file(".kube/config", configOf("home"));
+    const request = { env: { ...env, HOME: directory }, serviceAccount: serviceAccount() };
+    expect(await load(request)).toMatchObject({ source: "in-cluster" });
+  });
+
+  it("a pod without a token and without a kubeconfig is told so", async () => {
+    await expect(load({ env: { ...env, HOME: directory } })).rejects.toMatchObject({
+      code: "CREDENTIALS_INVALID",
+      message: expect.stringMatching(
+        /^no kubeconfig: .*\.kube\/config not found \(and this pod has no service account/,
+      ),
+    });
+  });
+
+  it("an empty token is a fault", async () => {
+    const { endpoint } = await load({ env, serviceAccount: serviceAccount() });
+    file("token", "\n");
+    await expect(headersOf(endpoint)).rejects.toMatchObject({ code: "CREDENTIALS_INVALID" });
+    rmSync(join(directory, "token"));
+    await expect(headersOf(endpoint)).rejects.toThrow(/token cannot be read \(ENOENT\)$/);
+  });
+});
+
+describe("the kubeconfig's files", () => {
+  it("are searched in order: the first current context, the first entry of a name", async () => {
+    const first = file("a", configOf("dev", { cluster: { server: "https://first:1" } }));
+    const second = file("b", configOf("dev", { cluster: { server: "https://second:2" } }));
+    const third = file("c", configOf("prod"));
+    const env = { KUBECONFIG: [first, second, third].join(":") };
+    const { endpoint, context } = await load({ env });
+    expect([context, endpoint.url.href]).toEqual(["dev", "https://first:1/"]);
+    expect((await load({ env, context: "prod" })).endpoint.url.href).toBe("https://prod.example:6443/");
+  });
+
+  it("may be spread: a context in one, its cluster and user in another", async () => {
+    const contexts = file("contexts", {
+      "current-context": "c",
+      contexts: [{ name: "c", context: { cluster: "dev", user: "dev" } }],
+    });
+    const rest = file("rest", configOf("dev", { user: { token: "t" } }));
+    const { endpoint } = await load({ env: { KUBECONFIG: `${contexts}:${rest}` } });
+    expect(await headersOf(endpoint)).toEqual({ authorization: "Bearer t" });
+  });
+
+  it("that do not exist are passed over while one does", async () => {
+    const env = { KUBECONFIG: `${directory}/missing:${file("a", configOf("dev"))}:` };
+    expect(await load({ env })).toMatchObject({ source: "kubeconfig", context: "dev" });
+    await expect(load({ env: { KUBECONFIG: `${directory}/missing` } })).rejects.toThrow(
+      /no kubeconfig: .*missing not found$/,
+    );
+  });
+
+  it("are ~/.kube/config when KUBECONFIG is not set", async () => {
+    mkdirSync(join(directory, ".kube"));
+    file(".kube/config", configOf("home"));
+    expect(await load({ env: { HOME: directory, KUBECONFIG: "" } })).toMatchObject({ context: "home" });
+  });
+
+  it.each<[string, string | object, RegExp]>([
+    ["broken YAML, without quoting it", 'users:\n- name: x\n  user: {token: "s3cr3t', /config, line \d+: [A-Z_]+$/],
+    ["an empty file", "", /is empty or no kubeconfig$/],
+    ["a list", "[1, 2]", /is empty or no kubeconfig$/],
+    [
+      "a cluster without a server",
+      { clusters: [{ name: "x", cluster: {} }] },
+      /clusters\[0\]\.cluster\.server is missing$/,
+    ],
+    ["a list that is none", { users: 5 }, /^kubeconfig .*config: /],
+    [
+      "no current context",
+      { ...configOf("dev"), "current-context": "" },
+      /names no current context; name one \(KUBE_CONTEXT\)$/,
+    ],
+    [
+      "an unknown context",
+      { ...configOf("dev"), "current-context": "prod" },
+      /^context "prod" is not in .*config; there is: dev$/,
+    ],
+    ["an unknown cluster", { ...configOf("dev"), clusters: [] }, /^cluster "dev" is not in .*config; there is: none$/],
+    ["an unknown user", { ...configOf("dev"), users: [] }, /^user "dev" is not in .*config; there is: none$/],
+    [
+      "a server that is no URL",
+      configOf("dev", { cluster: { server: "api.example" } }),
+      /^cluster "dev": server is "api\.example"/,
+    ],
+    [
+      "a proxy",
+      configOf("dev", { cluster: { "proxy-url": "http://proxy" } }),
+      /^cluster "dev": proxy-url is not supported$/,
+    ],
+    [
+      "groups to act as",
+      configOf("dev", { user: { as: "a", "as-groups": ["g"] } }),
+      /^user "dev": as-groups is not supported$/,
+    ],
+    [
+      "a missing CA file",
+      configOf("dev", { cluster: { "certificate-authority": "no.crt" } }),
+      /^user "dev": .*no\.crt cannot be read \(ENOENT\)$/,
+    ],
+    [
+      "a missing key file",
+      configOf("dev", { user: { "client-key": "no.key" } }),
+      /^user "dev": .*no\.key cannot be read \(ENOENT\)$/,
+    ],
+    [
+      "a missing token file",
+      configOf("dev", { user: { tokenFile: "no.token" } }),
+      /no\.token cannot be read \(ENOENT\)$/,
+    ],
+    [
+      "a plugin that fails",
+      configOf("dev", { user: { exec: { command: "false" } } }),
+      /^credential plugin false: it failed \(1\)$/,
+    ],
+  ])("with %s are refused", async (_name, config, message) => {
+    const error = await loadConfig(config).catch((thrown: unknown) => thrown as Error);
+    expect(error).toMatchObject({ code: "CREDENTIALS_INVALID", message: expect.stringMatching(message) });
+    expect((error as Error).message).not.toContain("s3cr3t");
+  });
+});
+
+function text(data: unknown): string {
+  return Buffer.from(data as Buffer).toString();
+}
+
+function base64(data: string): string {
+  return Buffer.from(data).toString("base64");
+}
+
+describe("TLS", () => {
+  it("takes CA and client certificate from files beside the kubeconfig", async () => {
+    file("ca", "CA");
+    file("cert", "CERT");
+    file("key", "KEY");
+    const { endpoint } = await loadConfig(
+      configOf("dev", {
+        cluster: { "certificate-authority": "ca", "tls-server-name": "kubernetes" },
+        user: { "client-certificate": "cert", "client-key": "key" },
+      }),
+    );
+    const { ca, cert, key, ...rest } = endpoint.tls!;
+    expect([ca, cert, key].map(text)).toEqual(["CA", "CERT", "KEY"]);
+    expect(rest).toEqual({ servername: "kubernetes", rejectUnauthorized: true });
+  });
+
+  it("takes data before files, as kubectl does", async () => {
+    const { endpoint } = await loadConfig(
+      configOf("dev", {
+        cluster: { "certificate-authority": "/missing", "certificate-authority-data": base64("CA") },
+        user: {
+          "client-certificate": "/missing",
+          "client-certificate-data": base64("CERT"),
+          "client-key": "/missing",
+          "client-key-data": base64("KEY"),
+        },
+      }),
+    );
+    expect([endpoint.tls?.ca, endpoint.tls?.cert, endpoint.tls?.key].map(text)).toEqual(["CA", "CERT", "KEY"]);
+  });
+
+  it("is not verified only where the kubeconfig says so", async () => {
+    const insecure = await loadConfig(configOf("dev", { cluster: { "insecure-skip-tls-verify": true } }));
+    expect(insecure.endpoint.tls).toEqual({ rejectUnauthorized: false });
+    expect((await loadConfig(configOf("dev"))).endpoint.tls).toEqual({ rejectUnauthorized: true });
+  });
+
+  it("keeps the CA of a context without a user", async () => {
+    const config = configOf("dev", { cluster: { "certificate-authority-data": "Q0E=" } });
+    const { endpoint } = await loadConfig({ ...config, contexts: [{ name: "dev", context: { cluster: "dev" } }] });
+    expect(text(endpoint.tls?.ca)).toBe("CA");
+    expect(await headersOf(endpoint)).toEqual({});
+  });
+});
+
+describe("a user", () => {
+  it.each<[string, object, object]>([
+    ["a token", { token: "t" }, { authorization: "Bearer t" }],
+    ["a name and a password", { username: "u", password: "p" }, { authorization: "Basic dTpw" }],
+    ["nothing", {}, {}],
+    ["another user to act as", { token: "t", as: "jane" }, { authorization: "Bearer t", "impersonate-user": "jane" }],
+    [
+      "a plugin",
+      { as: "jane", exec: { command: "echo", args: ['{"status":{"token":"from-plugin"}}'] } },
+      { authorization: "Bearer from-plugin", "impersonate-user": "jane" },
+    ],
+  ])("with %s shows it", async (_name, user, headers) => {
+    const { endpoint } = await loadConfig(configOf("dev", { user }));
+    expect(await headersOf(endpoint)).toEqual(headers);
+  });
+
+  it("with a token file shows what is in it now, before any token", async () => {
+    file("user-token", "one\n");
+    const { endpoint } = await loadConfig(configOf("dev", { user: { token: "stale", tokenFile: "user-token" } }));
+    expect(await headersOf(endpoint)).toEqual({ authorization: "Bearer one" });
+    file("user-token", "two\n");
+    expect(await headersOf(endpoint)).toEqual({ authorization: "Bearer two" });
+  });
+
+  it("with a plugin may get a client certificate from it", async () => {
+    const status = { clientCertificateData: "CERT", clientKeyData: "KEY" };
+    const exec = { command: "echo", args: [JSON.stringify({ status })] };
+    const { endpoint } = await loadConfig(configOf("dev", { user: { exec } }));
+    expect(endpoint.tls).toMatchObject({ cert: "CERT", key: "KEY" });
+    expect(await headersOf(endpoint)).toEqual({});
+  });
+
+  it("whose plugin hangs does not hold up one who stops waiting", async () => {
+    const exec = { command: "sleep", args: ["2"] };
+    const env = { PATH: process.env["PATH"], KUBECONFIG: file("config", configOf("dev", { user: { exec } })) };
+    const work = loadEndpoint({ context: undefined, env }, AbortSignal.timeout(100));
+    await expect(work).rejects.toMatchObject({ name: "TimeoutError" });
+  });
+});
+
+it("a plain http:// cluster (kubectl proxy) is used as it is, path and all", async () => {
+  await using server = await startLoopback(() => ({ body: "{}" }));
+  const { endpoint } = await loadConfig(configOf("dev", { cluster: { server: `${server.url}/k8s/clusters/c-1/` } }));
+  const http = createHttpClient(endpoint);
+  const call = { what: "x", method: "GET", path: "/api", deadlineMillis: 5_000, retry: false, maxBytes: 100 } as const;
+  await http.request({ ...call, signal: NEVER });
+  http.close();
+  expect(server.received[0]?.url.pathname).toBe("/k8s/clusters/c-1/api");
+});

@@ -1,0 +1,56 @@
+/** Where the API server is and how a run proves who it is: the pod's service account, or a kubeconfig. */
+
+import { existsSync } from "node:fs";
+import { isIPv6 } from "node:net";
+import { join } from "node:path";
+
+import type { HttpEndpoint } from "../http.ts";
+import { readSecretFile } from "../secret-file.ts";
+
+/** Kubernetes mounts it into every pod that may have one. */
+const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+export interface CredentialsRequest {
+  /** A context of the kubeconfig, asked for by name; undefined: its current one. */
+  readonly context: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The directory with the service account's `token` and `ca.crt`. */
+  readonly serviceAccount?: string;
+}
+
+export interface KubernetesEndpoint {
+  readonly endpoint: HttpEndpoint;
+  readonly source: "in-cluster" | "kubeconfig";
+  /** The kubeconfig's context; undefined inside a cluster. */
+  readonly context: string | undefined;
+}
+
+/**
+ * Finds the API server.
+ *
+ * What was asked for by name wins (KUBECONFIG or a context), as with kubectl; then the service account, if there is one;
+ * then `~/.kube/config`. Unlike kubectl, a file that merely lies in a pod's home does not win over its service account.
+ *
+ * @param signal - for the finding only, not for later requests.
+ * @throws RebalancerError `CREDENTIALS_INVALID` naming the file, the context or the plugin, never a secret.
+ */
+export async function loadEndpoint(request: CredentialsRequest, signal: AbortSignal): Promise<KubernetesEndpoint> {
+  const { context, env, serviceAccount = SERVICE_ACCOUNT } = request;
+  const byName = Boolean(env["KUBECONFIG"]) || context !== undefined;
+  if (!byName && env["KUBERNETES_SERVICE_HOST"] && existsSync(join(serviceAccount, "token"))) {
+    return { endpoint: await inCluster(env, serviceAccount), source: "in-cluster", context: undefined };
+  }
+  // Loaded only now: the official client is large, and inside a cluster nobody needs it.
+  const { loadKubeconfig } = await import("./kubeconfig.ts");
+  return { ...(await loadKubeconfig({ context, env }, signal)), source: "kubeconfig" };
+}
+
+async function inCluster(env: CredentialsRequest["env"], serviceAccount: string): Promise<HttpEndpoint> {
+  const host = env["KUBERNETES_SERVICE_HOST"] ?? "";
+  const port = env["KUBERNETES_SERVICE_PORT"] ?? "443";
+  return {
+    url: new URL(`https://${isIPv6(host) ? `[${host}]` : host}:${port}`),
+    tls: { ca: await readSecretFile(join(serviceAccount, "ca.crt")) },
+    headers: async () => ({ authorization: `Bearer ${await readSecretFile(join(serviceAccount, "token"))}` }),
+  };
+}

@@ -1,0 +1,120 @@
+import { describe, expect, it } from "vitest";
+
+import { RebalancerError } from "../errors.ts";
+import type { PodInfo, RunRecord, Snapshot, Workload } from "../types.ts";
+import type { KubernetesCluster } from "./cluster.ts";
+import { dryRun } from "./dry-run.ts";
+
+const NEVER = new AbortController().signal;
+const NOON = new Date("2026-03-01T12:00:00Z");
+const WORKLOAD = { kind: "Deployment", namespace: "shop", name: "orders", uid: "w" } as Workload;
+
+function podOf(name: string, changes: Partial<PodInfo> = {}): PodInfo {
+  return {
+    namespace: "shop",
+    name,
+    uid: `uid-${name}`,
+    controller: { kind: "ReplicaSet", name: "orders-1", uid: "rs" },
+    namePrefix: "orders-1-",
+    node: "node-1",
+    created: new Date("2026-02-01T00:00:00Z"),
+    terminating: false,
+    readySince: new Date("2026-02-01T00:01:00Z"),
+    exempt: false,
+    graceSeconds: 30,
+    ...changes,
+  };
+}
+
+async function forbidden(): Promise<never> {
+  throw new Error("a dry run must not do this");
+}
+
+/** A cluster of two pods; anything that would change it fails. */
+function clusterWith(changes: Partial<KubernetesCluster> = {}): KubernetesCluster {
+  const pods = [podOf("a"), podOf("b")];
+  const snapshot: Snapshot = {
+    observedAt: NOON,
+    controllers: ["Deployment/orders"],
+    workload: WORKLOAD,
+    pods,
+    bare: [],
+  };
+  return {
+    observe: async () => snapshot,
+    lock: forbidden,
+    evict: forbidden,
+    probeEviction: async () => ({ outcome: "accepted" }),
+    readRecord: async () => ({ heldBy: undefined, removals: [] }),
+    ...changes,
+  };
+}
+
+describe("a dry run", () => {
+  it("shows the world as it is until something would have been removed", async () => {
+    const cluster = clusterWith();
+    expect(await dryRun(cluster).observe(NEVER)).toEqual(await cluster.observe(NEVER));
+  });
+
+  it("shows a removed pod as replaced, by one that has been Ready for long", async () => {
+    const cluster = dryRun(clusterWith());
+    await cluster.observe(NEVER);
+    const reply = await cluster.evict(podOf("a"), NEVER);
+    expect(reply).toEqual({ outcome: "accepted", note: "the API would accept the eviction" });
+    const { pods } = await cluster.observe(NEVER);
+    const standIn = { uid: "dry-run:uid-a", created: NOON, readySince: new Date("2026-03-01T11:00:00Z") };
+    expect(pods).toEqual([podOf("a", standIn), podOf("b")]);
+  });
+
+  it.each([{ outcome: "refused", why: "the budget" } as const, { outcome: "gone" } as const])(
+    "shows no stand-in after %j",
+    async (reply) => {
+      const cluster = dryRun(clusterWith({ probeEviction: async () => reply }));
+      expect(await cluster.evict(podOf("a"), NEVER)).toEqual(reply);
+      expect((await cluster.observe(NEVER)).pods[0]?.uid).toBe("uid-a");
+    },
+  );
+
+  it("goes on without the right to evict, and says what was not checked", async () => {
+    const message = 'HTTP 403: pods "a" is forbidden: User "u" cannot create resource "pods/eviction" in API group ""';
+    const probeEviction = () => Promise.reject(new RebalancerError("FORBIDDEN", message));
+    const cluster = dryRun(clusterWith({ probeEviction }));
+    const note = "PDB not checked: no right to create pods/eviction";
+    expect(await cluster.evict(podOf("a"), NEVER)).toEqual({ outcome: "accepted", note });
+  });
+
+  it.each([
+    new RebalancerError("FORBIDDEN", 'HTTP 403: admission webhook "guard" denied the request'),
+    new RebalancerError("SERVER_ERROR", "HTTP 500"),
+  ])("fails where a live run would: %s", async (error) => {
+    const probeEviction = async () => {
+      throw error;
+    };
+    const cluster = dryRun(clusterWith({ probeEviction }));
+    await expect(cluster.evict(podOf("a"), NEVER)).rejects.toBe(error);
+  });
+
+  it("reads the record and takes no Lease", async () => {
+    const removals = [{ at: NOON, pod: "x", uid: "uid-x" }];
+    const cluster = dryRun(clusterWith({ readRecord: async () => ({ heldBy: undefined, removals }) }));
+    const lock = await cluster.lock(WORKLOAD, NEVER);
+    expect(lock).toMatchObject({ heldBy: undefined, removals });
+    if (lock.heldBy !== undefined) throw new Error("held");
+    await lock.removing(podOf("a"));
+    await lock.refused(podOf("a"));
+    await lock.release();
+    expect(lock.lost.aborted).toBe(false);
+  });
+
+  it("tells of a run that holds the Lease", async () => {
+    const record: RunRecord = { heldBy: "run-2", removals: [] };
+    const cluster = dryRun(clusterWith({ readRecord: async () => record }));
+    expect(await cluster.lock(WORKLOAD, NEVER)).toEqual(record);
+  });
+
+  it("does not judge a cooldown it cannot read: a missing right to read the Lease is an error", async () => {
+    const error = new RebalancerError("FORBIDDEN", "get lease shop/pod-rebalancer-deployment-orders");
+    const cluster = dryRun(clusterWith({ readRecord: () => Promise.reject(error) }));
+    await expect(cluster.lock(WORKLOAD, NEVER)).rejects.toBe(error);
+  });
+});

@@ -1,0 +1,61 @@
+import { asRebalancerError } from "../errors.ts";
+import type { Cluster, Lock } from "../ports.ts";
+import type { PodInfo, Removal } from "../types.ts";
+import type { KubernetesCluster } from "./cluster.ts";
+
+/** How long a stand-in seems to have been Ready: longer than any run waits for a replacement to hold. */
+const STAND_IN_READY_MILLIS = 3_600_000;
+
+/**
+ * The same cluster, of which nothing is changed. Evictions are asked with `dryRun=All`, and the pods that would have gone
+ * are shown as replaced from then on, so that the run goes all its way and nothing waits. The Lease is only read.
+ */
+export function dryRun(cluster: KubernetesCluster): Cluster {
+  const removed = new Map<string, Date>();
+  let observedAt = new Date(0);
+
+  function standIn(pod: PodInfo): PodInfo {
+    const created = removed.get(pod.uid);
+    if (created === undefined) return pod;
+    const readySince = new Date(created.getTime() - STAND_IN_READY_MILLIS);
+    return { ...pod, uid: `dry-run:${pod.uid}`, created, terminating: false, readySince };
+  }
+
+  return {
+    async observe(signal) {
+      const snapshot = await cluster.observe(signal);
+      ({ observedAt } = snapshot);
+      return { ...snapshot, pods: snapshot.pods.map(standIn) };
+    },
+    async lock(workload, signal) {
+      const { heldBy, removals } = await cluster.readRecord(workload, signal);
+      return heldBy === undefined ? unheld(removals) : { heldBy, removals };
+    },
+    async evict(pod, signal) {
+      const reply = await cluster.probeEviction(pod, signal).catch(unchecked);
+      if (reply.outcome !== "accepted") return reply;
+      removed.set(pod.uid, observedAt);
+      return { note: "the API would accept the eviction", ...reply };
+    },
+  };
+}
+
+/** A dry run may well be made with fewer rights than a live one. A webhook's 403 is another matter: it would refuse. */
+function unchecked(thrown: unknown): { readonly outcome: "accepted"; readonly note: string } {
+  const error = asRebalancerError(thrown);
+  if (error.code !== "FORBIDDEN" || !/cannot create resource/.test(error.message)) throw error;
+  return { outcome: "accepted", note: "PDB not checked: no right to create pods/eviction" };
+}
+
+function unheld(removals: readonly Removal[]): Lock {
+  return {
+    heldBy: undefined,
+    removals,
+    lost: new AbortController().signal,
+    removing: nothing,
+    refused: nothing,
+    release: nothing,
+  };
+}
+
+async function nothing(): Promise<void> {}

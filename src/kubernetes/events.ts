@@ -1,0 +1,61 @@
+import type { Sink } from "../ports.ts";
+import { REASONS } from "../reasons.ts";
+import type { RemovalStep, RunReport, WorkloadRef } from "../types.ts";
+import type { KubernetesClient, WireEvent } from "./client.ts";
+
+const COMPONENT = "pod-rebalancer";
+
+/** The API server refuses a longer message (core/v1 Event validation). */
+const MAX_MESSAGE_BYTES = 1_024;
+
+/**
+ * Writes one Event on the workload for a run that touched a pod, so that `kubectl describe` tells who removed it and why.
+ * It is a core/v1 Event: the right to create `events` in the API group "" is enough for it.
+ *
+ * @param instance - which run wrote it; up to 128 characters.
+ */
+export function eventSink(client: KubernetesClient, now: () => Date, instance: string): Sink {
+  return {
+    async write(report, signal) {
+      const workload = report.group?.snapshot.workload;
+      const touched = report.removal?.steps.filter(({ outcome }) => outcome !== "skipped") ?? [];
+      if (report.dryRun || workload === undefined || touched.length === 0) return;
+      const event = eventOf(report, workload, touched);
+      const at = now()
+        .toISOString()
+        .replace(/\.\d+Z$/, "Z");
+      const source = { reportingInstance: instance.slice(0, 128), firstTimestamp: at, lastTimestamp: at };
+      await client.createEvent(workload.namespace, { ...event, ...source }, signal);
+    },
+  };
+}
+
+function eventOf(report: RunReport, workload: WorkloadRef, touched: readonly RemovalStep[]): WireEvent {
+  const { kind, namespace, name, uid } = workload;
+  const what = touched.map((step) => `${step.outcome} ${step.pod} (${step.role.replace("_", " ")})`).join(", ");
+  const detail = report.reason === "rotated" ? "" : ` ${report.detail}.`;
+  return {
+    apiVersion: "v1",
+    kind: "Event",
+    metadata: { namespace, generateName: `${COMPONENT}-` },
+    involvedObject: { apiVersion: "apps/v1", kind, namespace, name, uid },
+    type: report.exitCode === 0 ? "Normal" : "Warning",
+    reason: camelCase(report.reason),
+    message: shorten(`${REASONS[report.reason].sentence} Pods: ${what}.${detail}`),
+    count: 1,
+    reportingComponent: COMPONENT,
+    source: { component: COMPONENT },
+  };
+}
+
+function camelCase(code: string): string {
+  return code.replaceAll(/(?:^|_)([a-z])/g, (_match, letter: string) => letter.toUpperCase());
+}
+
+/** Cut to what the server takes, never inside a character. */
+function shorten(message: string): string {
+  const bytes = Buffer.from(message);
+  if (bytes.length <= MAX_MESSAGE_BYTES) return message;
+  const cut = new TextDecoder().decode(bytes.subarray(0, MAX_MESSAGE_BYTES - 3), { stream: true });
+  return `${cut}…`;
+}

@@ -1,0 +1,146 @@
+/** Credential plugins of a kubeconfig (`exec`), as client-go runs them, with a deadline. */
+
+import { execFile } from "node:child_process";
+import { resolve } from "node:path";
+
+import { RebalancerError } from "../errors.ts";
+import { printable } from "../http.ts";
+
+/** `users[].user.exec` of a kubeconfig (client.authentication.k8s.io). */
+export interface ExecSpec {
+  readonly apiVersion?: string;
+  readonly command?: string;
+  readonly args?: readonly string[] | null;
+  readonly env?: readonly { readonly name: string; readonly value: string }[] | null;
+  readonly installHint?: string;
+  readonly provideClusterInfo?: boolean;
+}
+
+/** What a plugin with `provideClusterInfo` is told. */
+export interface ExecCluster {
+  readonly server: string;
+  readonly "certificate-authority-data": string | undefined;
+  readonly "insecure-skip-tls-verify": boolean | undefined;
+  readonly "tls-server-name": string | undefined;
+}
+
+export interface ExecSurroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cluster: ExecCluster;
+  /** A command with a slash that is not absolute is meant from here. */
+  readonly directory: string;
+}
+
+/** At least a token, or a certificate with its key. */
+export interface ExecCredential {
+  readonly token: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+}
+
+/** Signing in to a cloud takes a few seconds; one that asks at the terminal would wait for ever. */
+const PLUGIN_MILLIS = 30_000;
+const MAX_OUTPUT_BYTES = 2 ** 20;
+
+/** A credential is renewed this long before it expires, so that it outlasts the request it is for. */
+const EXPIRY_MARGIN_MILLIS = 10_000;
+
+/**
+ * @returns a function that runs the plugin when there is no credential or it has expired; runs are shared.
+ * @throws RebalancerError `CREDENTIALS_INVALID` (from that function) with the gist of what the plugin said on stderr.
+ * @see https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
+ */
+export function createExecPlugin(
+  spec: ExecSpec,
+  surroundings: ExecSurroundings,
+  patienceMillis = PLUGIN_MILLIS,
+): () => Promise<ExecCredential> {
+  let current: Promise<TimedCredential> | undefined;
+  let expires = Number.POSITIVE_INFINITY;
+  return () => {
+    if (current === undefined || Date.now() >= expires - EXPIRY_MARGIN_MILLIS) {
+      expires = Number.POSITIVE_INFINITY;
+      current = run(spec, surroundings, patienceMillis);
+      current.then(
+        (credential) => (expires = credential.expires),
+        () => (current = undefined),
+      );
+    }
+    return current;
+  };
+}
+
+interface TimedCredential extends ExecCredential {
+  /** Epoch milliseconds; Infinity when it does not say. */
+  readonly expires: number;
+}
+
+async function run(spec: ExecSpec, surroundings: ExecSurroundings, patienceMillis: number): Promise<TimedCredential> {
+  return readCredential(spec, await outputOf(spec, surroundings, patienceMillis));
+}
+
+function outputOf(spec: ExecSpec, surroundings: ExecSurroundings, timeout: number): Promise<string> {
+  const { command } = spec;
+  if (!command) throw failed(spec, "the kubeconfig names no command");
+  const path = command.includes("/") ? resolve(surroundings.directory, command) : command;
+  const env = environmentOf(spec, surroundings);
+  const { promise, resolve: done, reject } = Promise.withResolvers<string>();
+  const options = { env, timeout, killSignal: "SIGKILL", maxBuffer: MAX_OUTPUT_BYTES } as const;
+  const child = execFile(path, [...(spec.args ?? [])], options, (error, stdout, stderr) => {
+    if (error === null) done(stdout);
+    else reject(failed(spec, whyOf(error, stderr, timeout)));
+  });
+  // Nobody will answer a question.
+  child.stdin?.end();
+  return promise;
+}
+
+function environmentOf(spec: ExecSpec, { env, cluster }: ExecSurroundings): NodeJS.ProcessEnv {
+  const info = {
+    apiVersion: spec.apiVersion,
+    kind: "ExecCredential",
+    spec: { interactive: false, ...(spec.provideClusterInfo && { cluster }) },
+  };
+  const own = Object.fromEntries((spec.env ?? []).map(({ name, value }) => [name, value]));
+  return { ...env, ...own, KUBERNETES_EXEC_INFO: JSON.stringify(info) };
+}
+
+function whyOf(error: Error & { code?: unknown; killed?: boolean }, stderr: string, timeout: number): string {
+  if (error.code === "ENOENT") return "the command was not found";
+  if (error.killed) return `no answer within ${timeout / 1_000} s`;
+  const said = gist(stderr);
+  return `it failed (${String(error.code)})${said && `: ${said}`}`;
+}
+
+function readCredential(spec: ExecSpec, stdout: string): TimedCredential {
+  let status: Record<string, string | undefined> = {};
+  try {
+    ({ status = {} } = JSON.parse(stdout) as { status?: typeof status });
+  } catch {
+    // Not quoted: it may hold the token.
+    throw failed(spec, "its output is not JSON");
+  }
+  const { token, clientCertificateData: cert, clientKeyData: key, expirationTimestamp } = status;
+  if (!token && !(cert && key)) throw failed(spec, "its output holds neither a token nor a certificate with a key");
+  const expires = expirationTimestamp === undefined ? Number.POSITIVE_INFINITY : Date.parse(expirationTimestamp);
+  return { token: token?.trim(), cert, key, expires };
+}
+
+function failed({ command, installHint }: ExecSpec, why: string): RebalancerError {
+  const hint = installHint ? `; its hint: ${printable(installHint)}` : "";
+  return new RebalancerError("CREDENTIALS_INVALID", `credential plugin ${command ?? "(none)"}: ${why}${hint}`);
+}
+
+/** The end of what a program said, without what looks like a secret. */
+export function gist(said: unknown): string {
+  const { code, path } = (said ?? {}) as NodeJS.ErrnoException;
+  if (code && path) return `${path} cannot be read (${code})`;
+  const text = said instanceof Error ? said.message : String(said);
+  return printable(
+    text
+      .slice(-600)
+      .replaceAll(/\b(password|passwd|secret|token|key)(["']?\s*[:=]\s*)\S+/gi, "$1$2…")
+      .replaceAll(/\b(bearer|basic)\s+\S+/gi, "$1 …")
+      .replaceAll(/[\w+/=-]{32,}/g, "…"),
+  );
+}

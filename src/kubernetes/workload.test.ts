@@ -1,0 +1,223 @@
+import { describe, expect, it } from "vitest";
+
+import { fakeClient } from "../../test/fakes/kubernetes-client.ts";
+import type { ControllerRef, PodInfo } from "../types.ts";
+import type { KubernetesClient, WireAutoscaler, WireDeployment, WireReplicaSet, WireStatefulSet } from "./client.ts";
+import { deploymentRollout, findOwners, scalingOf, statefulSetRollout } from "./workload.ts";
+
+const NEVER = new AbortController().signal;
+const AT = new Date("2026-03-01T12:00:00Z");
+
+function podOf(controller: ControllerRef, name = "orders-x"): PodInfo {
+  return {
+    namespace: "shop",
+    name,
+    uid: name,
+    controller,
+    namePrefix: "orders-",
+    node: "node-1",
+    created: AT,
+    terminating: false,
+    readySince: AT,
+    exempt: false,
+    graceSeconds: 30,
+  };
+}
+
+function replicaSet(name: string): ControllerRef {
+  return { kind: "ReplicaSet", name, uid: `uid-${name}` };
+}
+
+function deployment(changes: Partial<WireDeployment> = {}): WireDeployment {
+  return {
+    kind: "Deployment",
+    metadata: { name: "orders", uid: "uid-orders", generation: 3 },
+    spec: { replicas: 8, minReadySeconds: 5, selector: {}, template: {} },
+    status: { observedGeneration: 3, replicas: 8, updatedReplicas: 8 },
+    ...changes,
+  };
+}
+
+function ownedBy(kind: string, name: string): WireReplicaSet["metadata"] {
+  return { ownerReferences: [{ apiVersion: "apps/v1", kind, name, uid: `uid-${name}`, controller: true }] };
+}
+
+/** A namespace in which every ReplicaSet "x-…" belongs to the Deployment "x". */
+function namespaceWith(calls: Partial<KubernetesClient> = {}): KubernetesClient {
+  return fakeClient({
+    getReplicaSet: async ({ name }) => ({
+      metadata: { uid: `uid-${name}`, ...ownedBy("Deployment", name.split("-")[0]!) },
+    }),
+    getDeployment: async () => deployment(),
+    listAutoscalers: async () => ({ value: [], at: AT }),
+    ...calls,
+  });
+}
+
+function ownersOf(pods: readonly PodInfo[], client: KubernetesClient) {
+  return findOwners(pods, "shop", client, NEVER);
+}
+
+describe("findOwners", () => {
+  it("follows ReplicaSets to their Deployment, each asked once", async () => {
+    const asked: string[] = [];
+    const client = namespaceWith();
+    const pods = ["orders-1", "orders-2", "orders-1"].map((name) => podOf(replicaSet(name)));
+    const found = await ownersOf(pods, {
+      ...client,
+      getReplicaSet: (ref, signal) => {
+        asked.push(ref.name);
+        return client.getReplicaSet(ref, signal);
+      },
+    });
+    expect(asked).toEqual(["orders-1", "orders-2"]);
+    expect(found).toEqual({
+      names: ["Deployment/orders"],
+      workload: {
+        kind: "Deployment",
+        namespace: "shop",
+        name: "orders",
+        uid: "uid-orders",
+        replicas: 8,
+        minReadySeconds: 5,
+        suspended: false,
+        rollout: undefined,
+        scaling: undefined,
+      },
+    });
+  });
+
+  it("names two Deployments in order, and takes neither", async () => {
+    const pods = [podOf(replicaSet("shipping-1")), podOf(replicaSet("orders-1"))];
+    expect(await ownersOf(pods, namespaceWith())).toEqual({
+      names: ["Deployment/orders", "Deployment/shipping"],
+      workload: undefined,
+    });
+  });
+
+  it.each(["DaemonSet", "Job", "ReplicationController", "Rollout"])("names a %s and does not take it", async (kind) => {
+    const pods = [podOf({ kind, name: "orders", uid: "1" })];
+    expect(await ownersOf(pods, namespaceWith())).toEqual({ names: [`${kind}/orders`], workload: undefined });
+  });
+
+  it("names a ReplicaSet that another kind controls by that kind", async () => {
+    const client = namespaceWith({
+      getReplicaSet: async () => ({ metadata: { uid: "uid-orders-1", ...ownedBy("Rollout", "orders") } }),
+    });
+    const found = await ownersOf([podOf(replicaSet("orders-1"))], client);
+    expect(found).toEqual({ names: ["Rollout/orders"], workload: undefined });
+  });
+
+  it.each<[string, WireReplicaSet | undefined]>([
+    ["that is gone", undefined],
+    ["that nobody controls", { metadata: { uid: "uid-orders-1" } }],
+    ["that is another of the same name", { metadata: { uid: "new", ...ownedBy("Deployment", "orders") } }],
+  ])("names a ReplicaSet %s as it is", async (_name, found) => {
+    const client = namespaceWith({ getReplicaSet: async () => found });
+    expect(await ownersOf([podOf(replicaSet("orders-1"))], client)).toEqual({
+      names: ["ReplicaSet/orders-1"],
+      workload: undefined,
+    });
+  });
+
+  it("does not take a Deployment that was made anew under the pods", async () => {
+    const client = namespaceWith({
+      getDeployment: async () => deployment({ metadata: { name: "orders", uid: "new" } }),
+    });
+    const found = await ownersOf([podOf(replicaSet("orders-1"))], client);
+    expect(found).toEqual({ names: ["Deployment/orders"], workload: undefined });
+  });
+
+  it("takes a StatefulSet, with the number of replicas that Kubernetes assumes", async () => {
+    const statefulSet: WireStatefulSet = {
+      metadata: { name: "orders", uid: "1", annotations: { "pod-rebalancer.io/suspend": "true" } },
+    };
+    const client = namespaceWith({ getStatefulSet: async () => statefulSet });
+    const found = await ownersOf([podOf({ kind: "StatefulSet", name: "orders", uid: "1" })], client);
+    expect(found.workload).toMatchObject({ kind: "StatefulSet", replicas: 1, minReadySeconds: 0, suspended: true });
+  });
+
+  it("asks nothing when there are no pods", async () => {
+    expect(await ownersOf([], fakeClient({}))).toEqual({ names: [], workload: undefined });
+  });
+});
+
+describe("a Deployment", () => {
+  it.each<[string, WireDeployment["status"], string | undefined]>([
+    ["at rest", { observedGeneration: 3, replicas: 8, updatedReplicas: 8 }, undefined],
+    [
+      "with old pods",
+      { observedGeneration: 3, replicas: 8, updatedReplicas: 3 },
+      "3 of 8 pods run the newest template",
+    ],
+    ["with old pods only", { observedGeneration: 3, replicas: 8 }, "0 of 8 pods run the newest template"],
+    [
+      "changed just now",
+      { observedGeneration: 2, replicas: 8, updatedReplicas: 8 },
+      "its newest specification is not yet acted upon",
+    ],
+    ["never looked at", {}, "its newest specification is not yet acted upon"],
+  ])("%s", (_name, status, expected) => {
+    expect(deploymentRollout(deployment({ status: status! }))).toBe(expected);
+  });
+});
+
+describe("a StatefulSet", () => {
+  const rest = { observedGeneration: 1, replicas: 3, updatedReplicas: 3, currentRevision: "a", updateRevision: "a" };
+
+  it.each<[string, string, Partial<typeof rest>, string | undefined]>([
+    ["at rest", "RollingUpdate", {}, undefined],
+    [
+      "that rolls out or is held by a partition",
+      "RollingUpdate",
+      { updateRevision: "b", updatedReplicas: 1 },
+      "1 of 3 pods run the newest template",
+    ],
+    [
+      "whose last pod is new and not yet counted",
+      "RollingUpdate",
+      { updateRevision: "b" },
+      "revision b is not yet the current one",
+    ],
+    [
+      "that waits for its pods to be deleted",
+      "OnDelete",
+      { updateRevision: "b", updatedReplicas: 0 },
+      "0 of 3 pods run the newest template",
+    ],
+    ["whose pods were all deleted by hand", "OnDelete", { updateRevision: "b" }, undefined],
+    ["changed just now", "RollingUpdate", { observedGeneration: 0 }, "its newest specification is not yet acted upon"],
+  ])("%s (%s)", (_name, type, status, expected) => {
+    const spec = { selector: {}, template: {}, updateStrategy: { type } };
+    expect(statefulSetRollout({ metadata: { generation: 1 }, spec, status: { ...rest, ...status } })).toBe(expected);
+  });
+});
+
+function autoscaler(desiredReplicas: number, target = { kind: "Deployment", name: "orders" }): WireAutoscaler {
+  return {
+    metadata: { name: "orders-hpa" },
+    spec: { maxReplicas: 20, scaleTargetRef: target },
+    status: { desiredReplicas },
+  };
+}
+
+describe("scalingOf", () => {
+  const orders = { kind: "Deployment", name: "orders", replicas: 8 } as const;
+
+  it.each<[string, WireAutoscaler[], string | undefined]>([
+    ["wants more", [autoscaler(9)], "HorizontalPodAutoscaler orders-hpa wants 9 pods, 8 are asked for"],
+    ["wants fewer", [autoscaler(7)], "HorizontalPodAutoscaler orders-hpa wants 7 pods, 8 are asked for"],
+    ["is content", [autoscaler(8)], undefined],
+    ["does not know yet", [autoscaler(0)], undefined],
+    ["scales another Deployment", [autoscaler(9, { kind: "Deployment", name: "shipping" })], undefined],
+    ["scales a StatefulSet of the name", [autoscaler(9, { kind: "StatefulSet", name: "orders" })], undefined],
+    [
+      "is the second of two",
+      [autoscaler(8), autoscaler(9)],
+      "HorizontalPodAutoscaler orders-hpa wants 9 pods, 8 are asked for",
+    ],
+    ["does not exist", [], undefined],
+  ])("tells when an autoscaler %s", (_name, autoscalers, expected) => {
+    expect(scalingOf(autoscalers, orders)).toBe(expected);
+  });
+});
