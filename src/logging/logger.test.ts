@@ -1,0 +1,144 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+
+import { RebalancerError } from "../errors.ts";
+import type { ErrorFields } from "./error-fields.ts";
+import { createNarrator, type LogLevel } from "./logger.ts";
+
+function record(level: LogLevel = "info") {
+  const lines: string[] = [];
+  const narrator = createNarrator({ level, runId: "run-1", destination: { write: (line) => void lines.push(line) } });
+  return { narrator, lines, entry: () => JSON.parse(lines.at(-1) ?? "{}") as Record<string, unknown> };
+}
+
+describe("a line of the log", () => {
+  it("is a sentence, with fields for machines", () => {
+    const { narrator, lines, entry } = record();
+    narrator.info("Found 8 pods of Deployment/orders, 8 Ready.", { step: "observe", ms: 41 });
+    expect(lines).toHaveLength(1);
+    expect(entry()).toEqual({
+      level: "info",
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as string,
+      runId: "run-1",
+      step: "observe",
+      ms: 41,
+      msg: "Found 8 pods of Deployment/orders, 8 Ready.",
+    });
+  });
+
+  it.each([
+    ["debug", ["debug", "info", "warn", "error"]],
+    ["info", ["info", "warn", "error"]],
+    ["warn", ["warn", "error"]],
+    ["error", ["error"]],
+  ] as const)("at level %s is written for %j", (level, expected) => {
+    const { narrator, lines } = record(level);
+    for (const method of ["debug", "info", "warn", "error"] as const) narrator[method]("Something happened.");
+    expect(lines.map((line) => (JSON.parse(line) as { level: string }).level)).toEqual(expected);
+  });
+
+  it("stays one line, and free of what a terminal acts on, whatever comes from outside", () => {
+    const outside = fc.string({ unit: fc.oneof(fc.constantFrom("\n", "\u001b[2J", '"', "\u202e"), fc.constant("a")) });
+    fc.assert(
+      fc.property(outside, (text) => {
+        const { narrator, lines, entry } = record();
+        const error = new RebalancerError("SERVER_ERROR", text, { cause: new Error(text) });
+        narrator.warn(`The server said ${text}.`, { pod: text, error });
+        expect(lines.join("").indexOf("\n")).toBe(lines.join("").length - 1);
+        const { msg, pod, error: told } = entry() as { msg: string; pod: string; error: ErrorFields };
+        for (const shown of [msg, pod, told.message, ...told.causes]) expect(shown).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+      }),
+    );
+  });
+
+  it("survives fields that JSON cannot hold", () => {
+    const { narrator, entry } = record();
+    const ring: Record<string, unknown> = {};
+    ring["self"] = ring;
+    narrator.info("Still here.", { ring, size: 10n, nothing: undefined });
+    expect(entry()).toMatchObject({ msg: "Still here." });
+  });
+});
+
+describe("an error in the log", () => {
+  const cause = new Error("connect ECONNREFUSED 127.0.0.1:6443");
+  const error = new RebalancerError("CONNECTION_FAILED", "list pods: no connection", {
+    cause,
+    reply: { status: 500, headers: { "set-cookie": "session=1" }, body: "a page" },
+  });
+
+  it("has code, message, advice and causes; no stack, and not the server's reply", () => {
+    const { narrator, entry } = record();
+    narrator.error("The run failed.", { error });
+    expect(entry()["error"]).toEqual({
+      code: "CONNECTION_FAILED",
+      message: "list pods: no connection",
+      advice: error.advice,
+      causes: ["connect ECONNREFUSED 127.0.0.1:6443"],
+    });
+  });
+
+  it("has its stacks at debug", () => {
+    const { narrator, entry } = record("debug");
+    narrator.error("The run failed.", { error });
+    const { stack } = entry()["error"] as { stack: string };
+    expect(stack).toMatch(/^RebalancerError: list pods[^]*\ncaused by Error: connect ECONNREFUSED[^]*logger\.test/);
+  });
+
+  it("has its stack at any level where the fault is ours", () => {
+    const { narrator, entry } = record("error");
+    narrator.error("The run failed.", { error: new TypeError("x is not a function") });
+    expect(entry()["error"]).toMatchObject({
+      code: "INTERNAL",
+      message: "x is not a function",
+      stack: expect.stringContaining("caused by TypeError: x is not a function") as string,
+    });
+  });
+
+  it("may be its own cause", () => {
+    const ring = new Error("round and round");
+    ring.cause = ring;
+    const { narrator, entry } = record();
+    narrator.error("The run failed.", { error: new RebalancerError("INTERNAL", "ring", { cause: ring }) });
+    expect(entry()["error"]).toMatchObject({ causes: Array.from({ length: 5 }, () => "round and round") });
+  });
+});
+
+describe("the log of a real process", () => {
+  const script = `
+    import { createNarrator } from "./src/logging/logger.ts";
+    const narrator = createNarrator({ level: "info", runId: "run-1" });
+    narrator.info("First.");
+    await new Promise((resolve) => setImmediate(resolve));
+    narrator.info("Second.");
+    process.stdout.write("alive");
+    process.exit(0);`;
+  const env = { ...process.env, NODE: process.execPath, SCRIPT: script, NODE_NO_WARNINGS: "1" };
+  const run = (redirect: string) => {
+    const command = `{ "$NODE" --input-type=module-typescript -e "$SCRIPT" ${redirect}; } 3>&1`;
+    return spawnSync("sh", ["-c", command], { env, encoding: "utf8" });
+  };
+
+  it("is on stderr, whole, even when the process exits at once", () => {
+    const { stdout, stderr } = run("");
+    expect(stdout).toBe("alive");
+    expect(
+      stderr
+        .trimEnd()
+        .split("\n")
+        .map((line) => (JSON.parse(line) as { msg: string }).msg),
+    ).toEqual(["First.", "Second."]);
+  });
+
+  it.runIf(existsSync("/dev/full"))("does not end it when the disk behind it is full", () => {
+    expect(run("2>/dev/full").stdout).toBe("alive");
+  });
+
+  it("does not end it when nobody reads it any more", () => {
+    // Its stderr goes into a pipe whose reader has left, its stdout to us.
+    expect(run("2>&1 >&3 3>&- | head -c 0").stdout).toBe("alive");
+  });
+});

@@ -1,0 +1,70 @@
+import { type DestinationStream, destination as openDestination, type Logger, pino, stdTimeFunctions } from "pino";
+
+import { asRebalancerError } from "../errors.ts";
+import { cleanText } from "../output/terminal.ts";
+import type { Narrator, NarratorFields } from "../ports.ts";
+import { errorFields, stackOf } from "./error-fields.ts";
+
+/** LOG_LEVEL's values. */
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
+
+interface NarratorOptions {
+  readonly level: LogLevel;
+  /** Stands in every line, so that one run's lines can be told from another's. */
+  readonly runId: string;
+  /** Takes one line a call, "\n" included; stderr by default. */
+  readonly destination?: DestinationStream;
+}
+
+/**
+ * Tells the run as JSON lines: `level` as a word, `time` (ISO 8601), `runId`, the fields, and `msg`, a whole sentence, so that
+ * `jq -r .msg` reads as prose.
+ *
+ * An error in the fields becomes code, message, advice and causes; its stack is added for `INTERNAL`, which is a fault of ours, and at
+ * debug and below. What a line says never holds control characters. Never throws, and a log that cannot be written
+ * does not stop a run.
+ */
+export function createNarrator({ level, runId, destination = stderr() }: NarratorOptions): Narrator {
+  const logger = pino(
+    {
+      level,
+      base: { runId },
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination,
+  );
+  const teller =
+    (method: "debug" | "info" | "warn" | "error") =>
+    (sentence: string, fields: NarratorFields = {}) => {
+      if (logger.isLevelEnabled(method)) logger[method](readable(fields, logger), cleanText(sentence));
+    };
+  return { debug: teller("debug"), info: teller("info"), warn: teller("warn"), error: teller("error") };
+}
+
+/** Written at once: a run that is killed has logged all that it did. */
+function stderr(): DestinationStream {
+  const stream = openDestination({ dest: 2, sync: true });
+  // A full disk behind stderr is no reason to stop in the middle of a rotation.
+  stream.on("error", () => {});
+  return stream;
+}
+
+function readable(fields: NarratorFields, logger: Logger): NarratorFields {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, readableValue(value, logger)]));
+}
+
+function readableValue(value: unknown, logger: Logger): unknown {
+  if (typeof value === "string") return cleanText(value);
+  if (!(value instanceof Error)) return value;
+  const error = asRebalancerError(value);
+  const { code, message, advice, causes } = errorFields(error);
+  const withStack = code === "INTERNAL" || logger.isLevelEnabled("debug");
+  return {
+    code,
+    message: cleanText(message),
+    advice,
+    causes: causes.map(cleanText),
+    ...(withStack && { stack: stackOf(error) }),
+  };
+}

@@ -1,0 +1,54 @@
+/** The sentences that the steps of a run log, so that `jq -r .msg` reads as prose. */
+
+import { readyPods } from "../decision/gates.ts";
+import { summarise } from "../output/sentences.ts";
+import type { HeldLock, Lock, Narrator } from "../ports.ts";
+import { REASONS } from "../reasons.ts";
+import { type Decision, type RemovalResult, type RunReport, SIGNALS, type Signals, type Snapshot } from "../types.ts";
+
+export function tellSnapshot({ pods, bare, workload, controllers }: Snapshot): string {
+  const ignored = bare.length === 0 ? "" : ` Pods without a controller are ignored: ${bare.join(", ")}.`;
+  const owner = workload ? ` of ${workload.kind}/${workload.name}` : controllers.map((name) => ` ${name}`).join(",");
+  return `Found ${pods.length} pods${owner}, ${readyPods(pods).length} Ready.${ignored}`;
+}
+
+export function tellLock(lock: Lock | HeldLock): string {
+  const last = lock.removals.at(-1);
+  const holder =
+    lock.heldBy === undefined ? "The workload's Lease is free for this run" : `${lock.heldBy} holds the Lease`;
+  return last
+    ? `${holder}; the last removal was ${last.pod} at ${last.at.toISOString()}.`
+    : `${holder}; no removal is on record.`;
+}
+
+export function tellSignals(signals: Signals): string {
+  const parts = SIGNALS.map((signal) => {
+    const samples = signals[signal];
+    if (samples === undefined) return `${signal} left out`;
+    const rejected =
+      samples.rejected.length === 0 ? "" : ` (not a number or negative for ${samples.rejected.join(", ")})`;
+    return `${signal} of ${samples.values.size} pods${rejected}`;
+  });
+  return `Read ${parts.join(", ")}.`;
+}
+
+export function tellDecision(decision: Decision): string {
+  const passedOver = decision.passedOver.map(({ pod, why }) => ` ${pod} is passed over: ${why}.`).join("");
+  if (decision.action === "hold") return `Hold (${decision.reason}): ${decision.detail}.${passedOver}`;
+  const targets = decision.targets.map(({ pod, role }) => `${pod.name} (${role.replace("_", " ")})`).join(", then ");
+  return `Rotate ${targets}: ${decision.because.join("; ")}.${passedOver}`;
+}
+
+export function tellRemoval({ steps, reason }: RemovalResult): string {
+  const parts = steps.map(({ pod, outcome, why }) => `${pod} ${outcome}: ${why}`);
+  return `${REASONS[reason].sentence} ${parts.join("; ")}.`;
+}
+
+/** The run's last line: what came of it, and, unless all is well, what to do. */
+export function tellEnd(report: RunReport, narrator: Narrator): void {
+  const { reason, exitCode, durationMillis: ms, error } = report;
+  const fields = { step: "report", reason, exitCode, ms, ...(error && { error }) };
+  const advice = error?.advice ?? REASONS[reason].advice;
+  if (exitCode === 0) narrator.info(summarise(report), fields);
+  else narrator.error(`${summarise(report)} ${advice}`, fields);
+}

@@ -1,0 +1,211 @@
+import { ineligibility } from "../decision/eligible.ts";
+import { type ErrorFields, errorFields } from "../logging/error-fields.ts";
+import { REASONS, type Reason } from "../reasons.ts";
+import type {
+  Decision,
+  ExitCode,
+  Group,
+  PodState,
+  Policy,
+  RemovalResult,
+  Role,
+  RunReport,
+  Signal,
+  Statistics,
+  Step,
+  Workload,
+} from "../types.ts";
+import { summarise } from "./sentences.ts";
+
+/**
+ * The report as one JSON document. Every key is always there: `null` stands for "not known" or "did not come to that". Times are ISO
+ * 8601 in UTC, units stand in the names, shares and scores lie in 0…1. Keys may join within one `schemaVersion`; none changes its
+ * meaning or leaves.
+ */
+export interface JsonReport {
+  readonly schemaVersion: 1;
+  readonly runId: string;
+  readonly dryRun: boolean;
+  readonly namespace: string;
+  readonly selector: string;
+  readonly startedAt: string;
+  readonly durationMillis: number;
+  /** By step that was begun: observe, lock, fetch, decide, act. */
+  readonly stepMillis: Readonly<Partial<Record<Step, number>>>;
+  readonly exitCode: ExitCode;
+  readonly reason: Reason;
+  readonly detail: string;
+  /** The run in one or two sentences. */
+  readonly summary: string;
+  readonly advice: string;
+  readonly error: ErrorFields | null;
+  readonly group: JsonGroup | null;
+  readonly decision: JsonDecision | null;
+  /** In a dry run: what would have been done. */
+  readonly removal: Omit<RemovalResult, "error"> | null;
+  readonly policy: Policy;
+}
+
+interface JsonGroup {
+  /** The API server's time when the pods were listed. */
+  readonly observedAt: string;
+  readonly workload:
+    | (Omit<Workload, "rollout" | "scaling"> & { rollout: string | null; scaling: string | null })
+    | null;
+  readonly controllers: readonly string[];
+  readonly podsWithoutController: readonly string[];
+  readonly leaseHeldBy: string | null;
+  readonly lastRemovals: readonly { readonly at: string; readonly pod: string; readonly uid: string }[];
+  readonly signalsInUse: readonly Signal[];
+  /** Pods with a sample, by signal in use. */
+  readonly samples: Readonly<Partial<Record<Signal, number>>>;
+  /** Pods whose sample was not a number or negative, by signal in use. */
+  readonly rejected: Readonly<Partial<Record<Signal, readonly string[]>>>;
+  readonly coverage: number;
+  readonly pods: readonly JsonPod[];
+  /** In the unit of the name; `variance` in that unit squared, `relativeVariance` and `busiestToMean` without one. */
+  readonly statistics: Readonly<Record<keyof JsonReadings | "score", Statistics>>;
+}
+
+interface JsonReadings {
+  readonly cpuCores: number | null;
+  readonly lagMessages: number | null;
+  readonly rateMessagesPerSecond: number | null;
+  readonly memoryBytes: number | null;
+}
+
+interface JsonPod extends JsonReadings {
+  readonly name: string;
+  readonly uid: string;
+  readonly controller: string;
+  readonly node: string | null;
+  readonly createdAt: string;
+  readonly ageSeconds: number;
+  readonly ready: boolean;
+  readonly terminating: boolean;
+  readonly exempt: boolean;
+  readonly score: number | null;
+  /** Why it may not be removed; `null` when it may. */
+  readonly ineligible: string | null;
+}
+
+interface JsonTarget {
+  readonly pod: string;
+  readonly uid: string;
+  readonly role: Role;
+  readonly score: number;
+}
+
+type JsonPassedOver = Decision["passedOver"];
+type JsonDecision =
+  | {
+      readonly action: "rotate";
+      readonly because: readonly string[];
+      readonly targets: readonly JsonTarget[];
+      readonly passedOver: JsonPassedOver;
+    }
+  | {
+      readonly action: "hold";
+      readonly reason: Reason;
+      readonly detail: string;
+      readonly passedOver: JsonPassedOver;
+    };
+
+/** What a terminal may act on and JSON leaves as it is: DEL, C1 controls, bidirectional and other format characters. */
+const UNESCAPED = /[\u007f-\u009f\p{Cf}]/gu;
+
+/** The document of {@link JsonReport} with "\n" behind it. What is not printable is escaped; nothing is lost by that. */
+export function renderJson(report: RunReport, policy: Policy): string {
+  const json = JSON.stringify(jsonReport(report, policy), null, 2);
+  return `${json.replaceAll(UNESCAPED, escapeUnits)}\n`;
+}
+
+function escapeUnits(character: string): string {
+  const units = Array.from({ length: character.length }, (_unit, index) => character.charCodeAt(index));
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`).join("");
+}
+
+function jsonReport(report: RunReport, policy: Policy): JsonReport {
+  const { runId, dryRun, namespace, selector, startedAt, durationMillis, stepMillis } = report;
+  const { exitCode, reason, detail, error, group, decision, removal } = report;
+  return {
+    schemaVersion: 1,
+    runId,
+    dryRun,
+    namespace,
+    selector,
+    startedAt: startedAt.toISOString(),
+    durationMillis,
+    stepMillis,
+    exitCode,
+    reason,
+    detail,
+    summary: summarise(report),
+    advice: error?.advice ?? REASONS[reason].advice,
+    error: error ? errorFields(error) : null,
+    group: group ? jsonGroup(group, policy) : null,
+    decision: decision ? jsonDecision(decision) : null,
+    removal: removal ? jsonRemoval(removal) : null,
+    policy,
+  };
+}
+
+function jsonGroup(group: Group, policy: Policy): JsonGroup {
+  const { snapshot, record, signalsInUse, samples, rejected, coverage, statistics } = group;
+  const { workload } = snapshot;
+  return {
+    observedAt: snapshot.observedAt.toISOString(),
+    workload: workload ? { ...workload, rollout: workload.rollout ?? null, scaling: workload.scaling ?? null } : null,
+    controllers: snapshot.controllers,
+    podsWithoutController: snapshot.bare,
+    leaseHeldBy: record.heldBy ?? null,
+    lastRemovals: record.removals.map(({ at, pod, uid }) => ({ at: at.toISOString(), pod, uid })),
+    signalsInUse,
+    samples,
+    rejected,
+    coverage,
+    pods: group.pods.map((state) => jsonPod(state, policy)),
+    statistics: { ...readings((signal) => statistics[signal]), score: statistics.score },
+  };
+}
+
+function jsonPod(state: PodState, policy: Policy): JsonPod {
+  const { pod, ageSeconds, ready, signals, score } = state;
+  return {
+    name: pod.name,
+    uid: pod.uid,
+    controller: `${pod.controller.kind}/${pod.controller.name}`,
+    node: pod.node ?? null,
+    createdAt: pod.created.toISOString(),
+    ageSeconds,
+    ready,
+    terminating: pod.terminating,
+    exempt: pod.exempt,
+    ...readings((signal) => signals[signal] ?? null),
+    score: score ?? null,
+    ineligible: ineligibility(state, policy) ?? null,
+  };
+}
+
+function readings<Value>(valueOf: (signal: Signal) => Value): Record<keyof JsonReadings, Value> {
+  return {
+    cpuCores: valueOf("cpu"),
+    lagMessages: valueOf("lag"),
+    rateMessagesPerSecond: valueOf("rate"),
+    memoryBytes: valueOf("memory"),
+  };
+}
+
+function jsonDecision(decision: Decision): JsonDecision {
+  if (decision.action === "hold") {
+    const { action, reason, detail, passedOver } = decision;
+    return { action, reason, detail, passedOver };
+  }
+  const { action, because, passedOver } = decision;
+  const targets = decision.targets.map(({ pod, role, score }) => ({ pod: pod.name, uid: pod.uid, role, score }));
+  return { action, because, targets, passedOver };
+}
+
+function jsonRemoval({ requested, steps, reason, detail }: RemovalResult): Omit<RemovalResult, "error"> {
+  return { requested, steps, reason, detail };
+}

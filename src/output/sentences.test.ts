@@ -1,0 +1,82 @@
+import { describe, expect, it } from "vitest";
+
+import { EVEN, groupOf, reportOf, UNEVEN, withSteps } from "../../test/fakes/report.ts";
+import { RebalancerError } from "../errors.ts";
+import { explain, summarise } from "./sentences.ts";
+
+const planned = reportOf(groupOf(UNEVEN));
+const [busy, idle] = ["consumer-5d8f7cc7b5-x2k9q", "consumer-5d8f7cc7b5-b7fzm"];
+const done = { outcome: "replaced", why: "evicted and replaced" } as const;
+
+describe("the run in a sentence", () => {
+  it("says which pods were rotated, and as what", () => {
+    const report = { ...planned, dryRun: false, reason: "rotated" as const };
+    expect(summarise(report)).toBe(`Rotated 2 of 2 pods: ${busy} (most busy), ${idle} (least busy).`);
+  });
+
+  it("says what a live run would do", () => {
+    expect(summarise(planned)).toBe(`A live run would rotate 2 of 2 pods: ${busy} (most busy), ${idle} (least busy).`);
+  });
+
+  it("says why a rotation stopped", () => {
+    const detail = "budget orders allows 0 disruptions";
+    const removal = withSteps(planned.removal, done, { outcome: "skipped", why: detail });
+    const report = { ...planned, dryRun: false, removal, reason: "blocked_by_pdb" as const, detail };
+    expect(summarise(report)).toBe(
+      `Rotated 1 of 2 pods: ${busy} (most busy). A PodDisruptionBudget refuses the eviction: ${detail}.`,
+    );
+  });
+
+  it("tells a pod that was evicted and not replaced from one that was rotated", () => {
+    const error = new RebalancerError("REPLACEMENT_LATE", "it is still terminating");
+    const removal = withSteps(
+      planned.removal,
+      { outcome: "evicted", why: error.message },
+      { outcome: "skipped", why: "not touched" },
+    );
+    const report = {
+      ...planned,
+      dryRun: false,
+      removal,
+      reason: "replacement_timeout" as const,
+      detail: error.message,
+      error,
+    };
+    expect(summarise(report)).toBe(
+      `Rotated 0 of 2 pods. Evicted, not yet replaced: ${busy} (most busy). ` +
+        "The replacement of a removed pod did not become Ready in time: it is still terminating.",
+    );
+  });
+
+  it("names a target that went by itself", () => {
+    const removal = withSteps(planned.removal, done, { outcome: "skipped", why: "it was already gone" });
+    const report = { ...planned, dryRun: false, removal, reason: "rotated" as const };
+    expect(summarise(report)).toBe(
+      `Rotated 1 of 2 pods: ${busy} (most busy). Not touched: ${idle} (it was already gone).`,
+    );
+  });
+
+  it("says what held the run back", () => {
+    const even = reportOf(groupOf(EVEN));
+    expect(summarise(even)).toBe("Held: the group is balanced: CPU 0 of 0.3, lag 0 of 0.5.");
+  });
+
+  it("says what failed", () => {
+    const error = new RebalancerError("FORBIDDEN", "list pods in namespace shop: 403: pods is forbidden.");
+    const report = reportOf(undefined, { error, reason: "failed", detail: error.message, exitCode: 1 });
+    expect(summarise(report)).toBe("The run failed: list pods in namespace shop: 403: pods is forbidden.");
+  });
+});
+
+describe("explaining a reason", () => {
+  it("adds the facts of the case", () => {
+    expect(explain("balanced", "CPU 0.12 of 0.3")).toBe("The group is balanced: CPU 0.12 of 0.3.");
+    expect(explain("idle", "lag mean 12 of 100")).toBe(
+      "The group is idle: no signal reaches its floor; lag mean 12 of 100.",
+    );
+  });
+
+  it("does without them where there are none", () => {
+    expect(explain("rotated", "")).toBe("The outliers were rotated.");
+  });
+});

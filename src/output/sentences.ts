@@ -1,0 +1,57 @@
+/** What a run came to, in sentences. Log, table and JSON share them. */
+
+import { REASONS, type Reason } from "../reasons.ts";
+import type { RemovalResult, RemovalStep, Role, RunReport } from "../types.ts";
+
+/** "most busy". */
+export function roleWords(role: Role): string {
+  return role.replace("_", " ");
+}
+
+/**
+ * The reason's sentence with the facts of the case: "The group is balanced: CPU 0.12 of 0.3, lag 0.20 of 0.5."
+ *
+ * @param detail - a clause, without a full stop; may be empty.
+ */
+export function explain(reason: Reason, detail: string): string {
+  const sentence = REASONS[reason].sentence.replace(/\.$/, "");
+  const clause = detail.trim().replace(/\.$/, "");
+  if (clause === "") return `${sentence}.`;
+  return `${sentence}${sentence.includes(":") ? "; " : ": "}${clause}.`;
+}
+
+/**
+ * One run in one or two whole sentences: what was done to which pod, and why it ended there.
+ *
+ * "Rotated 2 of 2 pods: a (most busy), b (least busy)." or "Held: the group is balanced: CPU 0.12 of 0.3, lag 0.20 of 0.5."
+ */
+export function summarise(report: RunReport): string {
+  const { decision, removal, reason, detail, error } = report;
+  const explanation = explain(reason, detail);
+  if (removal) {
+    const complete = reason === "rotated" || reason === "would_rotate";
+    return [whatWasDone(report), complete ? whatWasLeft(removal) : explanation].join(" ").trimEnd();
+  }
+  if (decision?.action !== "hold" || error) return explanation;
+  return `Held: ${explanation.charAt(0).toLowerCase()}${explanation.slice(1)}`;
+}
+
+/** "Rotated 1 of 2 pods: a (most busy). Evicted, not yet replaced: b (least busy)." */
+function whatWasDone({ removal, dryRun }: RunReport): string {
+  const { steps = [], requested = 0 } = removal ?? {};
+  const replaced = steps.filter(({ outcome }) => outcome === "replaced");
+  const evicted = steps.filter(({ outcome }) => outcome === "evicted");
+  const verb = dryRun ? "A live run would rotate" : "Rotated";
+  const rotated = `${verb} ${replaced.length} of ${requested} pods${replaced.length > 0 ? `: ${named(replaced)}` : ""}.`;
+  return evicted.length === 0 ? rotated : `${rotated} Evicted, not yet replaced: ${named(evicted)}.`;
+}
+
+/** A target that went by itself does not end a rotation; any other stop is told by the run's reason. */
+function whatWasLeft({ steps }: RemovalResult): string {
+  const left = steps.filter(({ outcome }) => outcome === "skipped").map(({ pod, why }) => `${pod} (${why})`);
+  return left.length === 0 ? "" : `Not touched: ${left.join(", ")}.`;
+}
+
+function named(steps: readonly RemovalStep[]): string {
+  return steps.map(({ pod, role }) => `${pod} (${roleWords(role)})`).join(", ");
+}

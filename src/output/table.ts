@@ -1,0 +1,73 @@
+/** A run as a person reads it at a terminal. */
+
+import { readyPods } from "../decision/gates.ts";
+import { formatDuration } from "../durations.ts";
+import type { Group, Policy, RunReport } from "../types.ts";
+import { renderGrid } from "./grid.ts";
+import { flow, wrap } from "./lines.ts";
+import { formatCount } from "./numbers.ts";
+import { podGrid } from "./pods.ts";
+import { cleanText, createPainter } from "./terminal.ts";
+import { verdictLines } from "./verdict.ts";
+
+export interface TableStyle {
+  /** Width in characters; below 40 it counts as 40. */
+  readonly columns: number;
+  readonly colour: boolean;
+}
+
+/** Narrower, not even a pod, its score and its role stand side by side. */
+const LEAST_COLUMNS = 40;
+
+/** So many names are given in full; of more, their number. */
+const NAMES_SHOWN = 5;
+
+/**
+ * The report as text: what was looked at, the pods from the busiest to the least busy, how uneven they are against the
+ * limits, and what was decided or done.
+ *
+ * @returns lines that fit `columns` (but for the command to act, which is never broken), with "\n" behind each. No control
+ *   characters but those; with `colour`, SGR sequences too.
+ */
+export function renderPlan(report: RunReport, policy: Policy, style: TableStyle): string {
+  const width = Math.max(LEAST_COLUMNS, style.columns);
+  const paint = createPainter(style.colour);
+  const { group, decision } = report;
+  const table = group && group.pods.length > 0 ? renderGrid(podGrid(group, decision, policy), width, paint) : [];
+  const sections = [
+    [...flow(headerParts(report, policy), width), ...(group ? noteLines(group, width) : [])],
+    table,
+    verdictLines(report, { width, paint }),
+  ];
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => `${lines.join("\n")}\n`)
+    .join("\n");
+}
+
+/** "shop  app=consumer", "8 pods, 8 Ready", "window 5m", "samples: cpu 8/8  lag 8/8". */
+function headerParts({ namespace, selector, group }: RunReport, policy: Policy): string[] {
+  const what = `${cleanText(namespace)}  ${cleanText(selector)}`;
+  if (group === undefined) return [what];
+  const { pods, snapshot, signalsInUse, samples } = group;
+  const count = `${formatCount(pods.length)} pods, ${formatCount(readyPods(snapshot.pods).length)} Ready`;
+  const share = (of: number) => `${formatCount(of)}/${formatCount(pods.length)}`;
+  const shares = signalsInUse.map((signal) => `${signal} ${share(samples[signal] ?? 0)}`);
+  const measured = [`window ${formatDuration(policy.metricsWindowSeconds)}`, `samples: ${shares.join("  ")}`];
+  return [what, count, ...(signalsInUse.length > 0 ? measured : [])];
+}
+
+/** What an operator should know of the group besides its figures. */
+function noteLines({ snapshot, signalsInUse, rejected }: Group, width: number): string[] {
+  const notes = [
+    ...signalsInUse.flatMap((signal) => note(`${signal} rejected (not a number, or negative)`, rejected[signal] ?? [])),
+    ...note("without a controller, ignored", snapshot.bare),
+  ];
+  return notes.flatMap((text) => wrap("", text, width, 2));
+}
+
+function note(title: string, names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  const more = names.length > NAMES_SHOWN ? ` and ${formatCount(names.length - NAMES_SHOWN)} more` : "";
+  return [`${title}: ${cleanText(names.slice(0, NAMES_SHOWN).join(", "))}${more}`];
+}
