@@ -1,0 +1,212 @@
+/**
+ * What the in-memory Kubernetes API shows: a few workloads, their pods, and what guards them. Plain mutable data, so that a
+ * test can make of it what it likes. A pod's state follows from its times and the present; nothing needs a timer.
+ */
+
+import type { WireEvent, WireLease } from "../kubernetes/client.ts";
+import { type Random, randomText, seededRandom } from "./random.ts";
+
+export interface SimulatedWorkload {
+  /** Pods of a Deployment belong to its one ReplicaSet; those of any other kind belong to it directly. */
+  readonly kind: "Deployment" | "StatefulSet" | "DaemonSet";
+  readonly name: string;
+  readonly uid: string;
+  replicas: number;
+  minReadySeconds: number;
+  annotations: Readonly<Record<string, string>>;
+  /** Of its `replicas`, those that run the newest template. */
+  updatedReplicas: number;
+}
+
+export interface SimulatedPod {
+  readonly name: string;
+  readonly uid: string;
+  readonly node: string;
+  readonly workload: SimulatedWorkload | undefined;
+  labels: Readonly<Record<string, string>>;
+  annotations: Readonly<Record<string, string>>;
+  graceSeconds: number;
+  phase: "Running" | "Succeeded" | "Failed";
+  /** The pod is not there before. */
+  created: Date;
+  /** undefined: never. */
+  readyAt: Date | undefined;
+  /** From here on it stops … */
+  terminatingAt: Date | undefined;
+  /** … and from here on it is no more. */
+  goneAt: Date | undefined;
+}
+
+/** A PodDisruptionBudget with `maxUnavailable`. */
+export interface SimulatedBudget {
+  readonly name: string;
+  readonly matchLabels: Readonly<Record<string, string>>;
+  maxUnavailable: number;
+  /** Until when each disruption counts that was granted to an eviction that then failed. */
+  charges: Date[];
+}
+
+export interface SimulatedAutoscaler {
+  readonly name: string;
+  readonly target: Pick<SimulatedWorkload, "kind" | "name">;
+  desiredReplicas: number;
+}
+
+export interface KubernetesWorld {
+  /** Other namespaces are empty. */
+  readonly namespace: string;
+  readonly workloads: SimulatedWorkload[];
+  /** In order of creation; those that are gone stay here. */
+  readonly pods: SimulatedPod[];
+  readonly budgets: SimulatedBudget[];
+  readonly autoscalers: SimulatedAutoscaler[];
+  /** By name, as the API server keeps them. */
+  readonly leases: Map<string, WireLease>;
+  readonly events: WireEvent[];
+  /** Rights that are missing: "list pods", "create pods/eviction". */
+  readonly missingRights: Set<string>;
+  /** How long a new pod takes until it is Ready; Infinity: it never is. */
+  bootSeconds: number;
+  /** How long a pod takes to stop, if its grace period is not shorter. */
+  stopSeconds: number;
+  readonly random: Random;
+}
+
+export type WorldSettings = Pick<KubernetesWorld, "namespace"> &
+  Partial<Pick<KubernetesWorld, "bootSeconds" | "stopSeconds">> & { readonly seed?: number };
+
+/** A namespace with nothing in it. */
+export function createWorld({ namespace, bootSeconds = 8, stopSeconds = 2, seed = 1 }: WorldSettings): KubernetesWorld {
+  return {
+    namespace,
+    bootSeconds,
+    stopSeconds,
+    random: seededRandom(seed),
+    workloads: [],
+    pods: [],
+    budgets: [],
+    autoscalers: [],
+    leases: new Map(),
+    events: [],
+    missingRights: new Set(),
+  };
+}
+
+export interface WorkloadSettings {
+  readonly kind?: SimulatedWorkload["kind"];
+  readonly name: string;
+  readonly replicas: number;
+  /** Of its pods. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** When its pods were created; they were Ready soon after. */
+  readonly created: Date;
+}
+
+/** Adds a workload with all of its pods Ready. */
+export function addWorkload(world: KubernetesWorld, settings: WorkloadSettings): SimulatedWorkload {
+  const { kind = "Deployment", name, replicas, labels, created } = settings;
+  const workload: SimulatedWorkload = {
+    kind,
+    name,
+    uid: newUid(world),
+    replicas,
+    minReadySeconds: 0,
+    annotations: {},
+    updatedReplicas: replicas,
+  };
+  world.workloads.push(workload);
+  for (let ordinal = 0; ordinal < replicas; ordinal += 1) {
+    addPod(world, { name: podName(world, workload, ordinal), workload, labels, created });
+  }
+  return workload;
+}
+
+const QUICK_BOOT_SECONDS = 5;
+const NODES = 3;
+
+/** Adds a pod that runs, Ready shortly after it was created unless `changes` say otherwise. */
+export function addPod(
+  world: KubernetesWorld,
+  changes: Pick<SimulatedPod, "name" | "created" | "labels"> & Partial<SimulatedPod>,
+): SimulatedPod {
+  const pod: SimulatedPod = {
+    uid: newUid(world),
+    node: `node-${(world.pods.length % NODES) + 1}`,
+    workload: undefined,
+    annotations: {},
+    graceSeconds: 30,
+    phase: "Running",
+    readyAt: after(changes.created, QUICK_BOOT_SECONDS),
+    terminatingAt: undefined,
+    goneAt: undefined,
+    ...changes,
+  };
+  world.pods.push(pod);
+  return pod;
+}
+
+/** The pods that are there, those that are stopping included, in name order. */
+export function livingPods(world: KubernetesWorld, now: Date): SimulatedPod[] {
+  const living = world.pods.filter(({ created, goneAt }) => created <= now && !reached(goneAt, now));
+  return living.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+export function isReady(pod: SimulatedPod, now: Date): boolean {
+  return pod.phase === "Running" && reached(pod.readyAt, now) && !isTerminating(pod, now);
+}
+
+export function isTerminating({ terminatingAt }: SimulatedPod, now: Date): boolean {
+  return reached(terminatingAt, now);
+}
+
+/**
+ * The pod stops, and its controller sees to another: a Deployment at once, a StatefulSet under the same name once the pod is
+ * gone, nobody for a pod without a controller. Nothing happens to a pod that is stopping already.
+ */
+export function stopPod(world: KubernetesWorld, pod: SimulatedPod, now: Date): void {
+  if (pod.terminatingAt !== undefined) return;
+  const goneAt = after(now, Math.min(world.stopSeconds, pod.graceSeconds));
+  pod.terminatingAt = now;
+  pod.goneAt = goneAt;
+  const { workload, labels, graceSeconds } = pod;
+  if (workload === undefined) return;
+  const inPlace = workload.kind === "StatefulSet";
+  const created = inPlace ? goneAt : now;
+  addPod(world, {
+    name: inPlace ? pod.name : podName(world, workload, world.pods.length),
+    workload,
+    labels,
+    graceSeconds,
+    created,
+    readyAt: Number.isFinite(world.bootSeconds) ? after(created, world.bootSeconds) : undefined,
+  });
+}
+
+/** Without vowels and what looks like them, as Kubernetes' own name generator. */
+const NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789";
+
+function podName(world: KubernetesWorld, workload: SimulatedWorkload, ordinal: number): string {
+  if (workload.kind === "StatefulSet") return `${workload.name}-${ordinal}`;
+  return `${generateNameOf(workload)}${randomText(5, NAME_ALPHABET, world.random)}`;
+}
+
+/** What the names of its pods begin with. */
+export function generateNameOf(workload: SimulatedWorkload): string {
+  return workload.kind === "Deployment" ? `${replicaSetNameOf(workload)}-` : `${workload.name}-`;
+}
+
+export function replicaSetNameOf({ name, uid }: SimulatedWorkload): string {
+  return `${name}-${uid.slice(-10)}`;
+}
+
+function newUid({ random }: KubernetesWorld): string {
+  return [8, 4, 4, 4, 12].map((length) => randomText(length, "0123456789abcdef", random)).join("-");
+}
+
+function after(date: Date, seconds: number): Date {
+  return new Date(date.getTime() + seconds * 1_000);
+}
+
+function reached(date: Date | undefined, now: Date): boolean {
+  return date !== undefined && date <= now;
+}
