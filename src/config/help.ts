@@ -1,0 +1,49 @@
+import { cutTo, CUT_END, wrap } from "../output/lines.ts";
+import { flagOf, type Option, type OptionName, OPTIONS } from "./options.ts";
+
+const COMMANDS = {
+  run: "One run: observe, assess, decide, rotate, report. For a CronJob; evicts pods unless told --dry-run.",
+  plan: "The same as a dry run, with a table: what a run would do, and why. Changes nothing.",
+  demo: "A run in a simulated cluster on 127.0.0.1. Needs nothing, takes no options.",
+} as const;
+
+const EXAMPLES = [
+  "pod-rebalancer demo",
+  "pod-rebalancer plan -n shop -l app=consumer --prometheus-endpoint http://127.0.0.1:9090",
+  "pod-rebalancer run --no-dry-run -n shop -l app=consumer",
+];
+
+const LEAST_COLUMNS = 60;
+
+/** The text of `--help`; each setting with its flag, variable, default and meaning. */
+export function helpText(version: string, columns: number): string {
+  const width = Math.max(LEAST_COLUMNS, columns);
+  const lines = [
+    `pod-rebalancer ${version}: keeps Kafka consumer groups on Kubernetes in balance`,
+    "",
+    "Usage: pod-rebalancer run|plan|demo [flags]",
+    "",
+    ...Object.entries(COMMANDS).flatMap(([name, help]) => wrap(`  ${name.padEnd(5)} `, help, width, 8)),
+    "",
+    "Flags; each is an environment variable, too. Flags win.",
+    "",
+    ...(Object.keys(OPTIONS) as OptionName[]).flatMap((name) => optionLines(name, width)),
+    "  -h, --help, --version",
+    "",
+    "Exit codes: 0 done, or held for a good reason; 1 failed, nothing removed; 2 wrong settings;",
+    "3 something was removed, then it failed; 4 nothing could be judged.",
+    "",
+    "Examples:",
+    ...EXAMPLES.map((example) => `  ${example}`),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function optionLines(name: OptionName, width: number): string[] {
+  const option: Option<unknown> = OPTIONS[name];
+  const { short, flagOnly, help, expected } = option;
+  const flags = `  ${short ? `-${short}, ` : "    "}--${flagOf(name)}`;
+  const head = flagOnly ? flags : `${flags.padEnd(36)}${name}`;
+  const text = `${help}. Expected: ${expected}. Default: ${option.default || "nothing"}.`;
+  return [cutTo(head, width, CUT_END), ...wrap("        ", text, width, 8)];
+}

@@ -1,0 +1,244 @@
+/** From environment and command line to one checked configuration. */
+
+import { parseArgs, type ParseArgsConfig } from "node:util";
+
+import { formatDuration } from "../durations.ts";
+import { RebalancerError } from "../errors.ts";
+import type { HttpEndpoint } from "../http.ts";
+import type { LogLevel } from "../logging/logger.ts";
+import type { MetricsOptions } from "../metrics/queries.ts";
+import type { OutputKind } from "../output/report.ts";
+import { cleanText } from "../output/terminal.ts";
+import type { Policy } from "../types.ts";
+import { isNearMiss } from "./near-miss.ts";
+import { flagOf, type Option, type OptionName, LONGEST_SECONDS, OPTIONS, type Settings } from "./options.ts";
+
+/** run: as configured; plan: a dry run with a table. */
+export type Command = "run" | "plan";
+
+/** Everything that a run is told; checked, and with every default filled in. */
+export interface Config {
+  readonly dryRun: boolean;
+  readonly logLevel: LogLevel;
+  readonly output: OutputKind;
+  readonly kubernetes: {
+    readonly namespace: string;
+    readonly labelSelector: string;
+    /** undefined: the kubeconfig's current one. */
+    readonly context: string | undefined;
+  };
+  readonly prometheus: { readonly endpoint: HttpEndpoint; readonly timeoutMillis: number };
+  readonly metrics: MetricsOptions;
+  readonly policy: Policy;
+}
+
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Whether a person may be sitting there. */
+  readonly atTerminal: boolean;
+}
+
+const NAMES = Object.keys(OPTIONS) as OptionName[];
+
+/**
+ * Reads and checks every setting.
+ *
+ * @param args - the command line behind the command.
+ * @throws RebalancerError `CONFIG_INVALID` with all faults, one a line, each with the value and what is expected; no secret
+ *   is quoted.
+ */
+export async function loadConfig(
+  command: Command,
+  args: readonly string[],
+  { env, atTerminal }: Surroundings,
+): Promise<Config> {
+  const faults = nearMisses(env);
+  const flags = readFlags(args, faults);
+  const said = new Map<OptionName, string>();
+  for (const name of NAMES) {
+    const text = flags.get(name) ?? (isFlagOnly(name) ? undefined : env[name]);
+    if (text !== undefined) said.set(name, text);
+  }
+  const settings = readSettings(said, flags, faults);
+  const accident = { inCluster: Boolean(env["KUBERNETES_SERVICE_HOST"]), atTerminal, saidDryRun: said.has("DRY_RUN") };
+  faults.push(...contradictions(settings), ...commandFaults(command, flags, accident));
+  const endpoint = await readEndpoint(settings, faults);
+  if (faults.length > 0) throw new RebalancerError("CONFIG_INVALID", faults.join("\n"));
+  // Without a fault every setting that must have a value has one.
+  return assemble(command, settings as Settings, endpoint);
+}
+
+function isFlagOnly(name: OptionName): boolean {
+  return (OPTIONS[name] as Option<unknown>).flagOnly === true;
+}
+
+/** Variables that look like ours and are not: a misspelt DRY_RUN must not evict. */
+function nearMisses(env: Surroundings["env"]): string[] {
+  const variables = NAMES.filter((name) => !isFlagOnly(name));
+  return Object.keys(env).flatMap((name) => {
+    if (name in OPTIONS) return [];
+    const meant = variables.find((known) => isNearMiss(name, known));
+    return meant === undefined ? [] : [`${cleanText(name)} is not a setting; expected ${meant}, or unset it`];
+  });
+}
+
+function readFlags(args: readonly string[], faults: string[]): ReadonlyMap<OptionName, string> {
+  const options: NonNullable<ParseArgsConfig["options"]> = {};
+  for (const name of NAMES) {
+    const { short } = OPTIONS[name] as Option<unknown>;
+    options[flagOf(name)] = { type: isSwitch(name) ? "boolean" : "string", ...(short !== undefined && { short }) };
+  }
+  const flags = new Map<OptionName, string>();
+  // Not strict: of all the faults, none may hide the next.
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, allowNegative: true, tokens: true });
+  for (const token of tokens) {
+    if (token.kind === "positional") faults.push(`argument "${cleanText(token.value)}" is not expected here`);
+    if (token.kind === "option") readFlag(token, flags, faults);
+  }
+  return flags;
+}
+
+interface FlagToken {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value: string | undefined;
+  readonly inlineValue: boolean | undefined;
+}
+
+function readFlag({ name, rawName, value, inlineValue }: FlagToken, flags: Map<OptionName, string>, faults: string[]) {
+  const known = NAMES.find((one) => flagOf(one) === name);
+  const fault = (why: string) => faults.push(`${cleanText(rawName)} ${why}`);
+  if (known === undefined) {
+    const meant = NAMES.find((one) => isNearMiss(name, flagOf(one)));
+    fault(`is not a flag${meant ? `; expected --${flagOf(meant)}` : " (see --help)"}`);
+  } else if (flags.has(known)) fault("is given twice");
+  else if (isSwitch(known)) {
+    if (inlineValue) fault(`takes no value; expected --${flagOf(known)} or --no-${flagOf(known)}`);
+    else flags.set(known, String(!rawName.startsWith("--no-")));
+  } else if (value === undefined || (!inlineValue && value.startsWith("-"))) {
+    // Not the value of this one, but the next flag, which may be --dry-run.
+    fault(`has no value; expected ${OPTIONS[known].expected}`);
+  } else flags.set(known, value);
+}
+
+/** A flag without a value: `--dry-run`, `--no-dry-run`. */
+function isSwitch(name: OptionName): boolean {
+  return OPTIONS[name].parse("true") === true;
+}
+
+function readSettings(
+  said: ReadonlyMap<OptionName, string>,
+  flags: ReadonlyMap<OptionName, string>,
+  faults: string[],
+): Partial<Settings> {
+  const settings: Partial<Record<OptionName, unknown>> = {};
+  for (const name of NAMES) {
+    const option: Option<unknown> = OPTIONS[name];
+    const text = said.get(name) ?? (option.derived ? undefined : option.default);
+    if (text === undefined) continue;
+    const value = option.parse(text);
+    if (value !== undefined) settings[name] = value;
+    else faults.push(`${flags.has(name) ? `--${flagOf(name)}` : name} is ${shown(text)}, expected ${option.expected}`);
+  }
+  return settings as Partial<Settings>;
+}
+
+/** Settings that are valid each by itself and not together. */
+function contradictions(settings: Partial<Settings>): string[] {
+  const { COOLDOWN: cooldown, METRICS_WINDOW: window = 0, REPLACEMENT_TIMEOUT: timeout = 0 } = settings;
+  const least = window + timeout;
+  if (cooldown === undefined || cooldown >= least) return [];
+  return [
+    `COOLDOWN is ${formatDuration(cooldown)}, expected at least METRICS_WINDOW + REPLACEMENT_TIMEOUT ` +
+      `(${formatDuration(least)}): until then the metrics still show the last rotation`,
+  ];
+}
+
+/** The value as it was given, on one line, without what stands between "//" and "@" in an address. */
+function shown(text: string): string {
+  const clean = cleanText(text).replaceAll(/\/\/[^/]*@/g, "//…@");
+  return `"${clean.length > 80 ? `${clean.slice(0, 80)}…` : clean}"`;
+}
+
+interface Accident {
+  readonly inCluster: boolean;
+  readonly atTerminal: boolean;
+  readonly saidDryRun: boolean;
+}
+
+function commandFaults(
+  command: Command,
+  flags: ReadonlyMap<OptionName, string>,
+  { inCluster, atTerminal, saidDryRun }: Accident,
+): string[] {
+  if (command === "plan" && flags.get("DRY_RUN") === "false") {
+    return [
+      "--no-dry-run does not go with plan, which never changes anything; expected pod-rebalancer run --no-dry-run",
+    ];
+  }
+  if (command === "run" && atTerminal && !inCluster && !saidDryRun) {
+    return ["run at a terminal must say whether it may evict pods: expected --dry-run or --no-dry-run (or DRY_RUN)"];
+  }
+  return [];
+}
+
+async function readEndpoint(settings: Partial<Settings>, faults: string[]): Promise<HttpEndpoint> {
+  const url = settings.PROMETHEUS_ENDPOINT ?? new URL("http://invalid");
+  const path = settings.PROMETHEUS_HTTP_CONFIG;
+  if (path === undefined) return { url };
+  // Loaded only now: most runs need neither the YAML parser nor the schema.
+  const { readHttpConfig } = await import("./http-config.ts");
+  const { faults: found, ...access } = await readHttpConfig(path);
+  faults.push(...found.map((fault) => `PROMETHEUS_HTTP_CONFIG: ${fault}`));
+  return { url, ...access };
+}
+
+function assemble(command: Command, settings: Settings, endpoint: HttpEndpoint): Config {
+  const plan = command === "plan";
+  return {
+    dryRun: plan || settings.DRY_RUN,
+    logLevel: settings.LOG_LEVEL ?? (plan ? "warn" : "info"),
+    output: settings.OUTPUT ?? (plan ? "table" : "none"),
+    kubernetes: {
+      namespace: settings.KUBE_NAMESPACE,
+      labelSelector: settings.KUBE_LABEL_SELECTOR,
+      context: settings.KUBE_CONTEXT,
+    },
+    prometheus: { endpoint, timeoutMillis: settings.PROMETHEUS_TIMEOUT * 1_000 },
+    metrics: metricsOf(settings),
+    policy: policyOf(settings),
+  };
+}
+
+function metricsOf(settings: Settings): MetricsOptions {
+  const { CPU_QUERY: cpu, LAG_QUERY: lag, RATE_QUERY: rate, MEMORY_QUERY: memory } = settings;
+  return {
+    namespace: settings.KUBE_NAMESPACE,
+    profile: settings.METRICS_PROFILE,
+    queries: { ...(cpu && { cpu }), ...(lag && { lag }), ...(rate && { rate }), ...(memory && { memory }) },
+    matchers: settings.PROMETHEUS_MATCHERS,
+    replicaLabels: settings.PROMETHEUS_REPLICA_LABELS,
+    windowSeconds: settings.METRICS_WINDOW,
+    stalenessSeconds: settings.STALENESS_LIMIT,
+  };
+}
+
+function policyOf(settings: Settings): Policy {
+  const removal = 30 + settings.REPLACEMENT_TIMEOUT;
+  return {
+    strategy: settings.STRATEGY,
+    cpuVarianceThreshold: settings.CPU_VARIANCE_THRESHOLD,
+    lagVarianceThreshold: settings.LAG_VARIANCE_THRESHOLD,
+    cpuFloor: settings.CPU_FLOOR,
+    lagFloor: settings.LAG_FLOOR,
+    maxPodsToDelete: settings.MAX_PODS_TO_DELETE,
+    minPodsRequired: settings.MIN_PODS_REQUIRED,
+    minMetricsCoverage: settings.MIN_METRICS_COVERAGE,
+    metricsWindowSeconds: settings.METRICS_WINDOW,
+    minPodAgeSeconds: settings.MIN_POD_AGE,
+    cooldownSeconds: settings.COOLDOWN,
+    replacementTimeoutSeconds: settings.REPLACEMENT_TIMEOUT,
+    runDeadlineSeconds: settings.RUN_DEADLINE ?? Math.min(60 + settings.MAX_PODS_TO_DELETE * removal, LONGEST_SECONDS),
+    suspend: settings.SUSPEND,
+  };
+}

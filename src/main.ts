@@ -1,0 +1,75 @@
+#!/usr/bin/env node
+/** The command line: which command, with which settings, and how the process ends. */
+
+import { helpText } from "./config/help.ts";
+import { loadConfig } from "./config/load.ts";
+import { asRebalancerError, RebalancerError } from "./errors.ts";
+import { columnsOf, colourWanted } from "./output/terminal.ts";
+import type { ExitCode } from "./types.ts";
+import { runDemoOnce, runOnce } from "./wire.ts";
+
+/** Set by the build. */
+const VERSION = process.env["POD_REBALANCER_VERSION"] ?? "0.0.0-source";
+
+async function main([command = "", ...args]: readonly string[]): Promise<ExitCode> {
+  const { env, stdout } = process;
+  if (!("withResolvers" in Promise)) {
+    throw new RebalancerError("CONFIG_INVALID", `this is Node ${process.version}; expected 22.22 or newer`);
+  }
+  if ([command, ...args].some((arg) => arg === "--help" || arg === "-h") || command === "help") {
+    stdout.write(helpText(VERSION, columnsOf(stdout, env)));
+    return 0;
+  }
+  switch (command) {
+    case "--version":
+      stdout.write(`${VERSION}\n`);
+      return 0;
+    case "demo":
+      return await demo(args);
+    case "run":
+    case "plan":
+      return await run(command, args);
+    default:
+      throw usage(command === "" ? "no command" : `"${command}" is not a command`);
+  }
+}
+
+async function run(command: "run" | "plan", args: readonly string[]): Promise<ExitCode> {
+  const streams = [process.stdin, process.stdout, process.stderr];
+  const atTerminal = streams.some((stream) => stream.isTTY);
+  const config = await loadConfig(command, args, { env: process.env, atTerminal });
+  const { exitCode } = await runOnce(config, process, toldToStop());
+  return exitCode;
+}
+
+async function demo(args: readonly string[]): Promise<ExitCode> {
+  if (args.length > 0) throw usage(`demo takes no options, and "${args.join(" ")}" was given`);
+  // Loaded only now: no other command needs a simulated cluster.
+  const { runDemo } = await import("./demo/demo.ts");
+  const { env, stdout } = process;
+  const io = { stdout, columns: columnsOf(stdout, env), colour: colourWanted(stdout, env) };
+  return await runDemo(io, runDemoOnce, toldToStop());
+}
+
+/** Aborts at the first SIGTERM or SIGINT; a second one of the same kind ends the process at once. */
+function toldToStop(): AbortSignal {
+  const stop = new AbortController();
+  for (const name of ["SIGTERM", "SIGINT"] as const) {
+    process.once(name, () => stop.abort(new RebalancerError("CANCELLED", `told to stop by ${name}`)));
+  }
+  return stop.signal;
+}
+
+function usage(why: string): RebalancerError {
+  return new RebalancerError("CONFIG_INVALID", `${why}; expected run, plan or demo (see pod-rebalancer --help)`);
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (thrown) {
+  const { code, message, stack } = asRebalancerError(thrown);
+  const faulty = code === "CONFIG_INVALID";
+  const lines = (faulty ? message : (stack ?? message)).split("\n");
+  process.stderr.write(lines.map((line) => `pod-rebalancer: ${line}\n`).join(""));
+  process.exitCode = faulty ? 2 : 1;
+}

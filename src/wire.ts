@@ -1,0 +1,94 @@
+/** The composition root: puts one run together from its configuration. */
+
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+
+import { systemClock } from "./clock.ts";
+import { type Config, loadConfig } from "./config/load.ts";
+import type { DemoTarget } from "./demo/demo.ts";
+import { asRebalancerError } from "./errors.ts";
+import { createHttpClient, type HttpEndpoint } from "./http.ts";
+import { createKubernetesClient } from "./kubernetes/client.ts";
+import { createKubernetesCluster } from "./kubernetes/cluster.ts";
+import { loadEndpoint } from "./kubernetes/credentials.ts";
+import { dryRun } from "./kubernetes/dry-run.ts";
+import { eventSink } from "./kubernetes/events.ts";
+import { createNarrator } from "./logging/logger.ts";
+import { createMetricsSource } from "./metrics/fetch.ts";
+import { outputSink } from "./output/report.ts";
+import { colourWanted, columnsOf } from "./output/terminal.ts";
+import type { Clock, Cluster, Narrator, Sink } from "./ports.ts";
+import { createPrometheus } from "./prometheus/client.ts";
+import { rebalance } from "./rebalance.ts";
+import type { RunReport } from "./types.ts";
+
+/** One run against a real cluster, with log, Event and the wanted output. */
+export async function runOnce(config: Config, process: NodeJS.Process, signal: AbortSignal): Promise<RunReport> {
+  const { env, stdout } = process;
+  const runId = randomUUID();
+  const narrator = createNarrator({ level: config.logLevel, runId });
+  const style = { columns: columnsOf(stdout, env), colour: colourWanted(stdout, env) };
+  const sinks = [outputSink(config.output, { stdout, policy: config.policy, ...style })];
+  const parts = { config, runId, clock: systemClock, narrator, sinks };
+  const request = { context: config.kubernetes.context, env };
+  const found = await loadEndpoint(request, signal).catch(asRebalancerError);
+  if (found instanceof Error) return await unreachable(found, parts, signal);
+  const { endpoint, source, context } = found;
+  narrator.debug(`The Kubernetes API is at ${endpoint.url.origin} (${context ?? source}).`);
+  return await rebalanceAt(endpoint, parts, signal);
+}
+
+/** One run of the demo: live, with the defaults, on the simulated servers. */
+export async function runDemoOnce(
+  { kubernetes, prometheus, namespace, labelSelector }: DemoTarget,
+  clock: Clock,
+  narrator: Narrator,
+  signal: AbortSignal,
+): Promise<RunReport> {
+  const args = ["-n", namespace, "-l", labelSelector, "--prometheus-endpoint", prometheus.href, "--no-dry-run"];
+  const config = await loadConfig("run", args, { env: {}, atTerminal: false });
+  return await rebalanceAt({ url: kubernetes }, { config, runId: randomUUID(), clock, narrator, sinks: [] }, signal);
+}
+
+interface Parts {
+  readonly config: Config;
+  readonly runId: string;
+  readonly clock: Clock;
+  readonly narrator: Narrator;
+  readonly sinks: readonly Sink[];
+}
+
+async function rebalanceAt(kubernetes: HttpEndpoint, parts: Parts, signal: AbortSignal): Promise<RunReport> {
+  const { config, runId, clock, narrator, sinks } = parts;
+  const { namespace, labelSelector } = config.kubernetes;
+  using closing = new DisposableStack();
+  const api = closing.adopt(createHttpClient(kubernetes), (http) => http.close());
+  const engine = closing.adopt(createHttpClient(config.prometheus.endpoint), (http) => http.close());
+
+  const client = createKubernetesClient(api);
+  const holder = `${hostname()}_${runId}`;
+  const live = createKubernetesCluster({ client, clock, namespace, labelSelector, holder });
+  const cluster = config.dryRun ? dryRun(live) : live;
+  const metrics = createMetricsSource(createPrometheus(engine, config.prometheus), config.metrics);
+  const event = eventSink(client, () => clock.now(), holder);
+  return await rebalance(
+    identityOf(parts),
+    { cluster, metrics, clock, narrator, sinks: [...sinks, event] },
+    config.policy,
+    signal,
+  );
+}
+
+/** A run that never gets to see its cluster is reported like any other. */
+function unreachable(error: Error, parts: Parts, signal: AbortSignal): Promise<RunReport> {
+  const fail = async () => {
+    throw error;
+  };
+  const cluster: Cluster = { observe: fail, lock: fail, evict: fail };
+  return rebalance(identityOf(parts), { ...parts, cluster, metrics: { fetch: fail } }, parts.config.policy, signal);
+}
+
+function identityOf({ config, runId }: Parts) {
+  const { namespace, labelSelector } = config.kubernetes;
+  return { runId, dryRun: config.dryRun, namespace, selector: labelSelector };
+}
