@@ -1,0 +1,92 @@
+import { expect } from "vitest";
+
+import { createHttpClient } from "../../src/http.ts";
+import { createMetricsSource } from "../../src/metrics/fetch.ts";
+import type { MetricsOptions } from "../../src/metrics/queries.ts";
+import { createPrometheus, type Prometheus } from "../../src/prometheus/client.ts";
+import type { PodInfo, Signals, SignalSamples } from "../../src/types.ts";
+import { enginesMissing } from "../harness/prometheus.ts";
+import { type Expectation, NAMESPACE } from "./cases.ts";
+
+/** Why the suites below are skipped; undefined: all engines are there. Said aloud, because a skip is easily overlooked. */
+export const missing = enginesMissing();
+if (missing !== undefined) process.stderr.write(`Skipped, not tested: ${missing}\n`);
+
+export const OPTIONS: MetricsOptions = {
+  namespace: NAMESPACE,
+  profile: "seed",
+  queries: {},
+  matchers: "",
+  replicaLabels: ["prometheus_replica", "replica"],
+  windowSeconds: 300,
+  stalenessSeconds: 120,
+};
+
+const NEVER = new AbortController().signal;
+
+/** A client of the product that asks for one moment; the time is a parameter of the endpoint's own URL. */
+async function withClient<Value>(
+  url: string,
+  time: number | undefined,
+  use: (prometheus: Prometheus) => Promise<Value>,
+): Promise<Value> {
+  const http = createHttpClient({ url: new URL(time === undefined ? url : `${url}?time=${time}`) });
+  try {
+    return await use(createPrometheus(http, { timeoutMillis: 30_000 }));
+  } finally {
+    http.close();
+  }
+}
+
+/** What the product knows of these pods. */
+export function fetchSignals(
+  engine: { readonly url: string; readonly time?: number },
+  pods: readonly PodInfo[],
+  changes: Partial<MetricsOptions> = {},
+): Promise<Signals> {
+  return withClient(engine.url, engine.time, (prometheus) =>
+    createMetricsSource(prometheus, { ...OPTIONS, ...changes }).fetch(pods, NEVER),
+  );
+}
+
+/** The pods of a query's rows, those of strangers too. */
+export function podsOfRows(
+  engine: { readonly url: string; readonly time?: number },
+  promql: string,
+): Promise<string[]> {
+  return withClient(engine.url, engine.time, async (prometheus) => {
+    const rows = await prometheus.query("test query", promql, NEVER);
+    return rows.map(({ labels }) => labels["pod"] ?? "").toSorted();
+  });
+}
+
+export function podInfo(name: string, namePrefix: string, kind = "ReplicaSet", namespace = NAMESPACE): PodInfo {
+  return {
+    namespace,
+    name,
+    uid: name,
+    controller: { kind, name: namePrefix.replace(/-$/, ""), uid: "controller" },
+    namePrefix,
+    node: "node-1",
+    created: new Date(0),
+    terminating: false,
+    readySince: new Date(0),
+    exempt: false,
+    graceSeconds: 30,
+  };
+}
+
+/** What is known of one pod. */
+export function told(samples: SignalSamples | undefined, pod: string): Expectation {
+  if (samples?.rejected.includes(pod)) return "rejected";
+  return samples?.values.get(pod) ?? "none";
+}
+
+/** Within 1 %, or the same word. */
+export function expectClose(found: Expectation, expected: Expectation): void {
+  if (typeof found !== "number" || typeof expected !== "number") {
+    expect(found).toBe(expected);
+    return;
+  }
+  expect(Math.abs(found - expected), `${found} for ${expected}`).toBeLessThanOrEqual(0.01 * expected);
+}

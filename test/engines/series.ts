@@ -1,0 +1,143 @@
+/** Series as real exporters shape them, around one moment; they can be back-filled and scraped. */
+
+import type { BackfillSeries } from "../harness/prometheus.ts";
+
+export type Labels = Readonly<Record<string, string>>;
+
+const REPLICAS = ["a", "b"] as const;
+/** One of two Prometheus servers that scrape the same. */
+export type Replica = (typeof REPLICAS)[number];
+
+/** When a series exists, in seconds relative to the evaluation, and which replicas scrape it. Default: always, both. */
+export interface Span {
+  readonly from?: number;
+  readonly to?: number;
+  readonly replicas?: readonly Replica[];
+}
+
+export interface Series {
+  readonly name: string;
+  readonly labels: Labels;
+  /** @param at - seconds relative to the evaluation. */
+  readonly valueAt: (at: number) => number;
+  readonly span: Span;
+}
+
+/** Unix seconds of the evaluation of what is back-filled; all of it lies within one block of Prometheus' database. */
+export const NOW = Math.floor(Date.now() / 7_200_000) * 7_200 - 3_600;
+
+const STEP_SECONDS = 15;
+const BEGIN = -660;
+/** The replicas scrape at different moments. */
+const PHASE_SECONDS: Readonly<Record<Replica, number>> = { a: 0, b: 7 };
+
+export function backfilled(all: readonly Series[]): BackfillSeries[] {
+  return all.flatMap(({ name, labels, valueAt, span: { from = BEGIN, to = 0, replicas = REPLICAS } }) =>
+    replicas.map((replica) => {
+      const samples: [number, number][] = [];
+      for (let at = BEGIN - PHASE_SECONDS[replica]; at <= to; at += STEP_SECONDS) {
+        if (at >= from) samples.push([NOW + at, valueAt(at)]);
+      }
+      return { name, labels: { ...labels, prometheus_replica: replica }, samples };
+    }),
+  );
+}
+
+/** What one replica scrapes at one moment. */
+export function exposition(all: readonly Series[], replica: Replica, at: number): string {
+  const lines = all
+    .filter(({ span }) => (span.replicas ?? REPLICAS).includes(replica))
+    .map(({ name, labels, valueAt }) => {
+      const pairs = Object.entries(labels).map(([label, value]) => `${label}=${JSON.stringify(value)}`);
+      return `${name}{${pairs.join(",")}} ${String(valueAt(at)).replace("Infinity", "Inf")}`;
+    });
+  return [...lines, ""].join("\n");
+}
+
+export function gauge(name: string, labels: Labels, value: number, span: Span = {}): Series {
+  return { name, labels, valueAt: () => value, span };
+}
+
+/** A counter that has run for long, or that began at 0 with its first sample. */
+export function counter(name: string, labels: Labels, perSecond: number, span: Span = {}): Series {
+  const start = span.from ?? -10_000;
+  return { name, labels, valueAt: (at) => (at - start) * perSecond, span };
+}
+
+interface Usage {
+  readonly cpuCores: number;
+  readonly memoryBytes: number;
+}
+
+function containerSeries(labels: Labels, { cpuCores, memoryBytes }: Usage, span?: Span): Series[] {
+  return [
+    counter("container_cpu_usage_seconds_total", labels, cpuCores, span),
+    gauge("container_memory_working_set_bytes", labels, memoryBytes, span),
+  ];
+}
+
+/** One run of one container; a restart gives it another `id`. */
+export interface ContainerRun extends Usage {
+  readonly container?: string;
+  readonly id?: string;
+  readonly span?: Span;
+}
+
+/** What cAdvisor shows of a pod: its containers, the pause container, and the pod as a whole. */
+export function cadvisor(pod: Labels, runs: readonly ContainerRun[], span?: Span): Series[] {
+  const total = (of: keyof Usage) => runs.reduce((sum, run) => sum + run[of], 0);
+  const whole = { cpuCores: total("cpuCores"), memoryBytes: total("memoryBytes") };
+  return [
+    ...runs.flatMap(({ container = "consumer", id = "1", span: own = span, ...usage }) =>
+      containerSeries({ ...pod, container, id: `/${container}/${id}`, name: id, image: "i" }, usage, own),
+    ),
+    ...containerSeries({ ...pod, container: "POD", id: "/pause" }, { cpuCores: 0.002, memoryBytes: 5e5 }, span),
+    ...containerSeries({ ...pod, container: "", id: "/" }, whole, span),
+  ];
+}
+
+/** The plan's metrics, from an exporter of the application: one series a topic. */
+export function seedExporter(pod: Labels, lags: readonly number[], perSecond: number, span?: Span): Series[] {
+  return lags.flatMap((lag, index) => {
+    const labels = { ...pod, topic: `topic-${index}` };
+    return [
+      gauge("kafka_consumer_lag_sum", labels, lag, span),
+      counter("kafka_consumer_messages_consumed_total", labels, perSecond / lags.length, span),
+    ];
+  });
+}
+
+/** The Java client's name for the number of partitions that it has. */
+export const ASSIGNED = "kafka_consumer_coordinator_assigned_partitions";
+const RECORDS_LAG = "kafka_consumer_fetch_manager_records_lag";
+export const RECORDS_CONSUMED = "kafka_consumer_fetch_manager_records_consumed_total";
+
+/** One partition of a topic, and the topic's share of the records consumed. */
+export function topicOf(client: Labels, topic: string, lag: number, perSecond: number): Series[] {
+  return [
+    gauge(RECORDS_LAG, { ...client, topic, partition: "0" }, lag),
+    counter(RECORDS_CONSUMED, { ...client, topic }, perSecond),
+  ];
+}
+
+/** The Java client through Micrometer: one series a partition, and of the counter one a topic. */
+export function micrometer(pod: Labels, lags: readonly number[], perSecond: number, span?: Span): Series[] {
+  const client = { ...pod, client_id: "consumer-orders-1", kafka_version: "4.0.0" };
+  return [
+    ...lags.map((lag, index) => gauge(RECORDS_LAG, { ...client, topic: "orders", partition: `${index}` }, lag, span)),
+    counter(RECORDS_CONSUMED, { ...client, topic: "orders" }, perSecond, span),
+    gauge(ASSIGNED, client, lags.length, span),
+  ];
+}
+
+/** The Java client through Strimzi's JMX rules: other label names, and the counter once more as the client's total. */
+export function jmx(pod: Labels, lags: readonly number[], perSecond: number): Series[] {
+  const client = { ...pod, clientid: "consumer-orders-1" };
+  return [
+    ...lags.map((lag, index) => gauge(RECORDS_LAG, { ...client, topic: "orders", partition: `${index}` }, lag)),
+    counter(RECORDS_CONSUMED, { ...client, topic: "orders" }, perSecond / 4),
+    counter(RECORDS_CONSUMED, { ...client, topic: "refunds" }, (perSecond * 3) / 4),
+    counter(RECORDS_CONSUMED, client, perSecond),
+    gauge(ASSIGNED, client, lags.length),
+  ];
+}

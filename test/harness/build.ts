@@ -1,0 +1,153 @@
+/**
+ * Builds the binaries the tests need that no package manager brings, once, into a cache outside the checkout.
+ *
+ * As a script (`node test/harness/build.ts`) it fills the cache, so that no test waits for a compiler.
+ */
+
+import { execFile, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, mkdtemp, open, rename, rm, stat, utimes } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+
+import { failInCi } from "./processes.ts";
+
+const MODULE = join(import.meta.dirname, "controlplane");
+const LINK = ["-trimpath", "-ldflags", "-s -w"];
+
+/** Versions that the latest stable Go can build; they are part of the cache key. */
+const INSTALLED = {
+  kwok: "sigs.k8s.io/kwok/cmd/kwok@v0.7.0",
+  kustomize: "sigs.k8s.io/kustomize/kustomize/v5@v5.8.2",
+} as const;
+
+type Tool = "controlplane" | "kwok" | "kustomize";
+type Component = "etcd" | "kube-apiserver" | "kube-controller-manager" | "kube-scheduler";
+
+/** The program and the arguments that come before a component's own flags. */
+export type Command = readonly [program: string, ...args: string[]];
+
+const run = promisify(execFile);
+
+/** How long a lock may stand without a sign of life before the next builder takes its place. */
+const LOCK_STALE_MILLIS = 30_000;
+
+/** Where built binaries lie: a folder of their own for each set of sources and versions. */
+function cacheDirectory(): string {
+  const hash = createHash("sha256").update(`${process.platform}/${process.arch} ${Object.values(INSTALLED).join(" ")}`);
+  for (const file of ["go.mod", "go.sum", "main.go"]) hash.update(readFileSync(join(MODULE, file)));
+  const root = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
+  return join(root, "pod-rebalancer", hash.digest("hex").slice(0, 16));
+}
+
+/**
+ * Finds a tool, and builds it first when the cache does not have it (minutes when Go's own cache is cold too).
+ *
+ * @returns the path of the binary.
+ * @throws Error with the end of the compiler's output.
+ */
+export async function ensureTool(tool: Tool): Promise<string> {
+  const path = join(cacheDirectory(), tool);
+  if (existsSync(path)) return path;
+  await mkdir(cacheDirectory(), { recursive: true });
+  await using held = new AsyncDisposableStack();
+  held.use(await takeLock(`${path}.lock`));
+  if (!existsSync(path)) await build(tool, path);
+  return path;
+}
+
+/**
+ * How to start a component: the binary in `KUBEBUILDER_ASSETS` where there is one, otherwise the one built here. The
+ * assets of envtest hold etcd and kube-apiserver only, so both may be in use at once.
+ */
+export async function componentCommand(component: Component): Promise<Command> {
+  const provided = assetPath(component);
+  return provided === undefined ? [await ensureTool("controlplane"), component] : [provided];
+}
+
+/** Why `tools` can be neither found nor built here; undefined when they can. */
+function toolsMissing(tools: readonly Tool[]): string | undefined {
+  const unbuilt = tools.filter((tool) => !existsSync(join(cacheDirectory(), tool)));
+  if (unbuilt.length === 0 || spawnSync("go", ["version"]).status === 0) return undefined;
+  return `${unbuilt.join(", ")} must be built, and Go is not installed (see https://go.dev/doc/install)`;
+}
+
+/**
+ * Why no control plane can be started here; undefined when one can.
+ *
+ * @throws Error instead, where `CI` is set: there a missing server is a failure, not a reason to skip.
+ */
+export function controlPlaneMissing(): string | undefined {
+  const components: Component[] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+  const complete = components.every((component) => assetPath(component) !== undefined);
+  return failInCi(toolsMissing(complete ? ["kwok"] : ["controlplane", "kwok"]));
+}
+
+function assetPath(component: Component): string | undefined {
+  const assets = process.env["KUBEBUILDER_ASSETS"];
+  if (!assets) return undefined;
+  const path = join(assets, component);
+  return existsSync(path) ? path : undefined;
+}
+
+async function build(tool: Tool, path: string): Promise<void> {
+  const scratch = await mkdtemp(`${path}.building-`);
+  try {
+    const args =
+      tool === "controlplane"
+        ? ["build", ...LINK, "-o", join(scratch, tool), "."]
+        : ["install", ...LINK, INSTALLED[tool]];
+    // Outside the module `go install` must not see our go.mod, and its output goes where GOBIN says.
+    const options = {
+      cwd: tool === "controlplane" ? MODULE : scratch,
+      env: { ...process.env, GOFLAGS: "-buildvcs=false", GOTOOLCHAIN: "local", GOBIN: scratch },
+      maxBuffer: 64 * 1024 * 1024,
+    };
+    await run("go", args, options);
+    // The rename is what keeps parallel builders apart: a half-written binary never has the final name.
+    await rename(join(scratch, tool), path);
+  } catch (error) {
+    const output = error instanceof Error && "stderr" in error ? String(error.stderr).trimEnd().slice(-2_000) : "";
+    throw new Error(`cannot build ${tool}: ${output || String(error)}`, { cause: error });
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** Keeps parallel builders from doing the same work twice; that they cannot harm each other does not rest on it. */
+async function takeLock(path: string): Promise<AsyncDisposable> {
+  while (!(await createLock(path))) {
+    const age = Date.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? Date.now());
+    if (age > LOCK_STALE_MILLIS) await rm(path, { force: true });
+    else await sleep(500);
+  }
+  const alive = setInterval(() => void utimes(path, new Date(), new Date()).catch(() => undefined), 5_000);
+  return {
+    async [Symbol.asyncDispose]() {
+      clearInterval(alive);
+      await rm(path, { force: true });
+    },
+  };
+}
+
+async function createLock(path: string): Promise<boolean> {
+  try {
+    await (await open(path, "wx")).close();
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+if (import.meta.main) {
+  // One at a time: two Go builds at once need more memory than a small machine has.
+  for (const tool of ["controlplane", "kwok", "kustomize"] as const) {
+    const started = performance.now();
+    const path = await ensureTool(tool);
+    process.stdout.write(`${tool}: ${path} (${((performance.now() - started) / 1_000).toFixed(1)} s)\n`);
+  }
+}
