@@ -13,6 +13,10 @@ const EXAMPLES = [
   "pod-rebalancer run --no-dry-run -n shop -l app=consumer",
 ];
 
+const EXIT_CODES =
+  "0 done, or held for a good reason; 1 failed or interrupted, nothing removed; 2 wrong settings; 3 something was removed, " +
+  "then it failed; 4 nothing could be judged.";
+
 const LEAST_COLUMNS = 60;
 
 /** The text of `--help`; each setting with its flag, variable, default and meaning. */
@@ -28,10 +32,10 @@ export function helpText(version: string, columns: number): string {
     "Flags; each is an environment variable, too. Flags win.",
     "",
     ...(Object.keys(OPTIONS) as OptionName[]).flatMap((name) => optionLines(name, width)),
-    "  -h, --help, --version",
+    "  -h, --help",
+    "      --version",
     "",
-    "Exit codes: 0 done, or held for a good reason; 1 failed, nothing removed; 2 wrong settings;",
-    "3 something was removed, then it failed; 4 nothing could be judged.",
+    ...wrap("Exit codes: ", EXIT_CODES, width, 2),
     "",
     "Examples:",
     ...EXAMPLES.map((example) => `  ${example}`),
@@ -43,7 +47,7 @@ function optionLines(name: OptionName, width: number): string[] {
   const option: Option<unknown> = OPTIONS[name];
   const { short, flagOnly, help, expected } = option;
   const flags = `  ${short ? `-${short}, ` : "    "}--${flagOf(name)}`;
-  const head = flagOnly ? flags : `${flags.padEnd(36)}${name}`;
+  const head = flagOnly ? flags : `${flags.padEnd(34)}${name}`;
   const text = `${help}. Expected: ${expected}. Default: ${option.default || "nothing"}.`;
   return [cutTo(head, width, CUT_END), ...wrap("        ", text, width, 8)];
 }

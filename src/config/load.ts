@@ -76,7 +76,7 @@ function isFlagOnly(name: OptionName): boolean {
 function nearMisses(env: Surroundings["env"]): string[] {
   const variables = NAMES.filter((name) => !isFlagOnly(name));
   return Object.keys(env).flatMap((name) => {
-    if (name in OPTIONS) return [];
+    if (Object.hasOwn(OPTIONS, name)) return [];
     const meant = variables.find((known) => isNearMiss(name, known));
     return meant === undefined ? [] : [`${cleanText(name)} is not a setting; expected ${meant}, or unset it`];
   });
@@ -106,7 +106,8 @@ interface FlagToken {
 }
 
 function readFlag({ name, rawName, value, inlineValue }: FlagToken, flags: Map<OptionName, string>, faults: string[]) {
-  const known = NAMES.find((one) => flagOf(one) === name);
+  // `--no-dry-run=true` comes as "no-dry-run".
+  const known = NAMES.find((one) => flagOf(one) === name.replace(/^no-/, ""));
   const fault = (why: string) => faults.push(`${cleanText(rawName)} ${why}`);
   if (known === undefined) {
     const meant = NAMES.find((one) => isNearMiss(name, flagOf(one)));

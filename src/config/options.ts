@@ -68,7 +68,10 @@ function flag(facts: Pick<Option<boolean>, "default" | "help">): Option<boolean>
   return {
     ...facts,
     expected: "exactly true or false",
-    parse: (text) => ({ true: true, false: false })[text],
+    parse(text) {
+      if (text === "true") return true;
+      return text === "false" ? false : undefined;
+    },
   };
 }
 

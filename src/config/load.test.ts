@@ -1,0 +1,271 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+
+import { POLICY } from "../../test/fakes/policy.ts";
+import { type Config, loadConfig, type Surroundings } from "./load.ts";
+import { flagOf, type Option, type OptionName, OPTIONS } from "./options.ts";
+
+const NAMES = Object.keys(OPTIONS) as OptionName[];
+const VARIABLES = NAMES.filter((name) => !("flagOnly" in OPTIONS[name]));
+
+function load(args: readonly string[] = [], env: Surroundings["env"] = {}, command: "run" | "plan" = "run") {
+  return loadConfig(command, args, { env, atTerminal: false });
+}
+
+/** All faults, one a line; empty when there are none. */
+async function faultsOf(args: readonly string[], env: Surroundings["env"] = {}, command: "run" | "plan" = "run") {
+  return await load(args, env, command).then(
+    () => [],
+    ({ code, message }: { code: string; message: string }) => {
+      expect(code).toBe("CONFIG_INVALID");
+      return message.split("\n");
+    },
+  );
+}
+
+describe("the defaults", () => {
+  it("are the plan's", async () => {
+    const config = await load();
+    expect(config).toMatchObject({
+      dryRun: false,
+      logLevel: "info",
+      output: "none",
+      kubernetes: { namespace: "default", labelSelector: "app=consumer", context: undefined },
+      prometheus: { timeoutMillis: 30_000 },
+      metrics: {
+        namespace: "default",
+        profile: "seed",
+        queries: {},
+        matchers: "",
+        replicaLabels: ["prometheus_replica", "replica"],
+        windowSeconds: 300,
+        stalenessSeconds: 120,
+      },
+    });
+    expect(config.prometheus.endpoint.url.href).toBe("http://victoriametrics:8428/");
+    expect(config.policy).toEqual(POLICY);
+  });
+
+  it("are valid by their own rules, where they are values", () => {
+    for (const name of NAMES) {
+      const option: Option<unknown> = OPTIONS[name];
+      if (!option.derived) expect(option.parse(option.default), name).toBeDefined();
+    }
+  });
+
+  it("make plan a dry run with a table and a quiet log, whatever DRY_RUN says", async () => {
+    const plan = { dryRun: true, output: "table", logLevel: "warn" };
+    expect(await load([], {}, "plan")).toMatchObject(plan);
+    expect(await load([], { DRY_RUN: "false" }, "plan")).toMatchObject(plan);
+    expect(await load(["--output", "json", "--log-level", "info"], {}, "plan")).toMatchObject({
+      dryRun: true,
+      output: "json",
+      logLevel: "info",
+    });
+  });
+});
+
+/** A value other than the default, and where it arrives. */
+const EXAMPLES: Readonly<
+  Record<OptionName, readonly [text: string, arrived: (config: Config) => unknown, value: unknown]>
+> = {
+  KUBE_NAMESPACE: ["shop", ({ kubernetes, metrics }) => [kubernetes.namespace, metrics.namespace], ["shop", "shop"]],
+  KUBE_LABEL_SELECTOR: ["app in (a,b),!old", ({ kubernetes }) => kubernetes.labelSelector, "app in (a,b),!old"],
+  KUBE_CONTEXT: ["prod", ({ kubernetes }) => kubernetes.context, "prod"],
+  DRY_RUN: ["true", ({ dryRun }) => dryRun, true],
+  OUTPUT: ["json", ({ output }) => output, "json"],
+  PROMETHEUS_ENDPOINT: [
+    "https://m/p?extra_label=a%3Db",
+    ({ prometheus }) => prometheus.endpoint.url.href,
+    "https://m/p?extra_label=a%3Db",
+  ],
+  PROMETHEUS_TIMEOUT: ["1m30s", ({ prometheus }) => prometheus.timeoutMillis, 90_000],
+  PROMETHEUS_HTTP_CONFIG: ["/dev/null", ({ prometheus }) => prometheus.endpoint.headers !== undefined, true],
+  PROMETHEUS_MATCHERS: ['cluster="eu",tier!="x"', ({ metrics }) => metrics.matchers, 'cluster="eu",tier!="x"'],
+  PROMETHEUS_REPLICA_LABELS: ["a, b", ({ metrics }) => metrics.replicaLabels, ["a", "b"]],
+  METRICS_PROFILE: ["java-client", ({ metrics }) => metrics.profile, "java-client"],
+  CPU_QUERY: ["none", ({ metrics }) => metrics.queries.cpu, "none"],
+  LAG_QUERY: ["sum by (pod) (lag)", ({ metrics }) => metrics.queries.lag, "sum by (pod) (lag)"],
+  RATE_QUERY: ["rate", ({ metrics }) => metrics.queries.rate, "rate"],
+  MEMORY_QUERY: ["mem", ({ metrics }) => metrics.queries.memory, "mem"],
+  METRICS_WINDOW: ["2m", ({ metrics, policy }) => [metrics.windowSeconds, policy.metricsWindowSeconds], [120, 120]],
+  STALENESS_LIMIT: ["45s", ({ metrics }) => metrics.stalenessSeconds, 45],
+  MIN_METRICS_COVERAGE: ["0.95", ({ policy }) => policy.minMetricsCoverage, 0.95],
+  STRATEGY: ["balanced", ({ policy }) => policy.strategy, "balanced"],
+  CPU_VARIANCE_THRESHOLD: ["0", ({ policy }) => policy.cpuVarianceThreshold, 0],
+  LAG_VARIANCE_THRESHOLD: ["1.5", ({ policy }) => policy.lagVarianceThreshold, 1.5],
+  CPU_FLOOR: ["1e-3", ({ policy }) => policy.cpuFloor, 0.001],
+  LAG_FLOOR: ["5", ({ policy }) => policy.lagFloor, 5],
+  MAX_PODS_TO_DELETE: ["4", ({ policy }) => [policy.maxPodsToDelete, policy.runDeadlineSeconds], [4, 60 + 4 * 330]],
+  MIN_PODS_REQUIRED: ["1", ({ policy }) => policy.minPodsRequired, 1],
+  MIN_POD_AGE: ["1h", ({ policy }) => policy.minPodAgeSeconds, 3_600],
+  COOLDOWN: ["2h", ({ policy }) => policy.cooldownSeconds, 7_200],
+  REPLACEMENT_TIMEOUT: [
+    "10m",
+    ({ policy }) => [policy.replacementTimeoutSeconds, policy.runDeadlineSeconds],
+    [600, 60 + 2 * 630],
+  ],
+  RUN_DEADLINE: ["1h", ({ policy }) => policy.runDeadlineSeconds, 3_600],
+  SUSPEND: ["true", ({ policy }) => policy.suspend, true],
+  LOG_LEVEL: ["debug", ({ logLevel }) => logLevel, "debug"],
+};
+
+describe("every setting", () => {
+  it.each(VARIABLES)("%s arrives from the environment", async (name) => {
+    const [text, arrived, value] = EXAMPLES[name];
+    expect(arrived(await load([], { [name]: text }))).toEqual(value);
+  });
+
+  it.each(NAMES)("%s arrives from its flag", async (name) => {
+    const [text, arrived, value] = EXAMPLES[name];
+    const args = OPTIONS[name].parse("true") === true ? [`--${flagOf(name)}`] : [`--${flagOf(name)}`, text];
+    expect(arrived(await load(args))).toEqual(value);
+  });
+
+  it("has a flag that wins over its variable", async () => {
+    const env = { DRY_RUN: "true", KUBE_NAMESPACE: "a", KUBE_LABEL_SELECTOR: "app=a" };
+    const config = await load(["--no-dry-run", "-n", "b", "-l", "app=b"], env);
+    expect(config).toMatchObject({ dryRun: false, kubernetes: { namespace: "b", labelSelector: "app=b" } });
+  });
+
+  it("is not read from OUTPUT, which may mean something else", async () => {
+    expect(await load([], { OUTPUT: "html" })).toMatchObject({ output: "none" });
+  });
+
+  it("has a run deadline that a timer can wait for", async () => {
+    const { policy } = await load(["--max-pods-to-delete", "999999999"]);
+    expect(policy.runDeadlineSeconds).toBeLessThan(2 ** 31 / 1_000);
+  });
+});
+
+describe("a wrong value", () => {
+  it.each<[OptionName, string[]]>([
+    ["KUBE_NAMESPACE", ["", "Shop", "a b", "a".repeat(64), "-a", "a_b"]],
+    [
+      "KUBE_LABEL_SELECTOR",
+      ["", " ", "app=", "app==a,", "app=a b", "app in a", "=a", "app in (a"].filter((text) => text !== "app="),
+    ],
+    ["DRY_RUN", ["", "yes", "on", "1", "TRUE", "True ", " true", "no", "False"]],
+    ["SUSPEND", ["yes", "1"]],
+    ["PROMETHEUS_ENDPOINT", ["", "prometheus:9090", "ftp://x", "//x", "http://", "http://user:pass@x"]],
+    ["PROMETHEUS_TIMEOUT", ["", "0s", "30", "-5s", "5 m", "15d", "1.5h", "PT5M"]],
+    ["PROMETHEUS_MATCHERS", ["cluster", 'cluster="eu', 'cluster="eu"} or x{', "{}"]],
+    ["PROMETHEUS_REPLICA_LABELS", ["a-b", "a b", "a,(b"]],
+    ["METRICS_PROFILE", ["", "Seed", "kminion"]],
+    ["CPU_QUERY", ["", " "]],
+    ["MIN_METRICS_COVERAGE", ["1.1", "-0.1", "80%", "NaN", ""]],
+    ["STRATEGY", ["forecast", ""]],
+    ["CPU_VARIANCE_THRESHOLD", ["-1", "NaN", "Infinity", "0x10", "1e999", "0,3", ""]],
+    ["MAX_PODS_TO_DELETE", ["0", "-1", "1.5", "two", "1e3", " 2", "9999999999"]],
+    ["MIN_PODS_REQUIRED", ["0", ""]],
+    ["LOG_LEVEL", ["verbose", "INFO", ""]],
+  ])("of %s is refused by name, with what was given and what is expected", async (name, texts) => {
+    for (const text of texts) {
+      const [fault, ...others] = await faultsOf([], { [name]: text });
+      expect(others).toEqual([]);
+      const value = text.replace("user:pass", "…").replace(/^(.{80}).+$/, "$1…");
+      expect(fault).toBe(`${name} is "${value}", expected ${OPTIONS[name].expected}`);
+    }
+  });
+
+  it("is refused together with all the others, and with the flag's name where it was a flag", async () => {
+    const args = ["--cooldown", "1m", "--max-pods-to-delete", "0", "--kube-namspace", "x", "--dry-run=yes", "extra"];
+    const faults = await faultsOf(args, { DRYRUN: "yes", LOG_LEVEL: "loud", kube_namespace: "y" });
+    expect(faults).toEqual([
+      "DRYRUN is not a setting; expected DRY_RUN, or unset it",
+      "kube_namespace is not a setting; expected KUBE_NAMESPACE, or unset it",
+      "--kube-namspace is not a flag; expected --kube-namespace",
+      'argument "x" is not expected here',
+      "--dry-run takes no value; expected --dry-run or --no-dry-run",
+      'argument "extra" is not expected here',
+      '--max-pods-to-delete is "0", expected an integer >= 1',
+      `LOG_LEVEL is "loud", expected ${OPTIONS.LOG_LEVEL.expected}`,
+      "COOLDOWN is 1m, expected at least METRICS_WINDOW + REPLACEMENT_TIMEOUT (10m): until then the metrics still show the last rotation",
+    ]);
+  });
+
+  it.each<[string[], RegExp]>([
+    [["--dry-rn"], /^--dry-rn is not a flag; expected --dry-run$/],
+    [["--dryrun"], /^--dryrun is not a flag; expected --dry-run$/],
+    [["--force"], /^--force is not a flag \(see --help\)$/],
+    [["-x"], /^-x is not a flag/],
+    [["--no-force"], /is not a flag/],
+    [["--no-dry-run=true"], /^--no-dry-run takes no value; expected --dry-run or --no-dry-run$/],
+    [["--no-kube-namespace"], /has no value/],
+    [["-n"], /^-n has no value; expected a namespace name$/],
+    [["--lag-query", "--dry-run"], /^--lag-query has no value; expected PromQL/],
+    [["--dry-run", "--no-dry-run"], /is given twice$/],
+    [["-n", "a", "--kube-namespace", "b"], /is given twice$/],
+    [["-n", "a\u001B[31m\nb"], /^--kube-namespace is "a b", expected/],
+  ])("on the command line is refused: %j", async (args, message) => {
+    expect((await faultsOf(args)).join("\n")).toMatch(message);
+  });
+
+  it("never runs live: whatever DRY_RUN holds, only true and false start", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.string(), async (text) => {
+        fc.pre(text !== "true" && text !== "false");
+        expect(await faultsOf([], { DRY_RUN: text })).toHaveLength(1);
+      }),
+    );
+  });
+
+  it("is found in any text without an exception of another kind", async () => {
+    const environment = fc.dictionary(
+      fc.constantFrom(...VARIABLES.filter((name) => name !== "PROMETHEUS_HTTP_CONFIG")),
+      fc.string(),
+    );
+    await fc.assert(
+      fc.asyncProperty(environment, fc.array(fc.string()), async (env, args) => {
+        const faults = await faultsOf(args, env);
+        for (const fault of faults) expect(fault).not.toMatch(/\p{Cc}/u);
+      }),
+    );
+  });
+});
+
+describe("a variable that looks like a setting", () => {
+  it.each(["DRYRUN", "DRY_RUNS", "dry_run", "DRY-RUN", "DYR_RUN", "MAX_POD_TO_DELETE", "COOLDOWNS", "SUSPENDD"])(
+    "stops the run: %s",
+    async (name) => {
+      expect(await faultsOf([], { [name]: "true" })).toEqual([expect.stringContaining(`${name} is not a setting`)]);
+    },
+  );
+
+  it("is none where it is merely similar, as those that Kubernetes sets", async () => {
+    const env = {
+      PROMETHEUS_SERVICE_HOST: "10.0.0.1",
+      PROMETHEUS_PORT: "tcp://x",
+      KUBERNETES_PORT: "x",
+      LOG: "x",
+      QUERY: "x",
+      PATH: "x",
+    };
+    expect(await faultsOf([], env)).toEqual([]);
+  });
+});
+
+/** Whether it would be a dry run, or the refusal. */
+function startAtTerminal(command: "run" | "plan", args: string[], env: Surroundings["env"] = {}) {
+  return loadConfig(command, args, { env, atTerminal: true }).then(
+    ({ dryRun }) => dryRun,
+    ({ message }: Error) => message,
+  );
+}
+
+describe("a run at a terminal", () => {
+  it("must say whether it may evict", async () => {
+    const refusal =
+      "run at a terminal must say whether it may evict pods: expected --dry-run or --no-dry-run (or DRY_RUN)";
+    expect(await startAtTerminal("run", [])).toBe(refusal);
+    expect(await startAtTerminal("run", ["--no-dry-run"])).toBe(false);
+    expect(await startAtTerminal("run", ["--dry-run"])).toBe(true);
+    expect(await startAtTerminal("run", [], { DRY_RUN: "false" })).toBe(false);
+    expect(await startAtTerminal("run", [], { KUBERNETES_SERVICE_HOST: "10.0.0.1" })).toBe(false);
+    expect(await startAtTerminal("plan", [])).toBe(true);
+  });
+
+  it("cannot turn plan live", async () => {
+    expect(await startAtTerminal("plan", ["--no-dry-run"])).toMatch(/^--no-dry-run does not go with plan/);
+  });
+});

@@ -1,0 +1,59 @@
+/** The rules of the folders bite: a breach that is planted in a copy is found. */
+
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const root = resolve(import.meta.dirname, "..");
+
+describe("the lint rules", () => {
+  let copy: string;
+  beforeAll(() => {
+    copy = mkdtempSync(join(tmpdir(), "planted-"));
+    cpSync(join(root, ".oxlintrc.json"), join(copy, ".oxlintrc.json"));
+    cpSync(join(root, "src"), join(copy, "src"), { recursive: true });
+  });
+  afterAll(() => rmSync(copy, { recursive: true }));
+
+  /** What oxlint says of this file, put into the copy in the place of one that is not there. */
+  function lint(path: string, source: string): string {
+    const file = join(copy, path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, source);
+    const oxlint = join(root, "node_modules", ".bin", "oxlint");
+    const { stdout, stderr } = spawnSync(oxlint, ["-c", join(copy, ".oxlintrc.json"), path], {
+      cwd: copy,
+      encoding: "utf8",
+    });
+    rmSync(file);
+    return stdout + stderr;
+  }
+
+  const CORE = 'import { decide } from "../decision/decide.ts";\nexport const planted = decide;\n';
+
+  it.each(["decision", "podstate", "prometheus", "kubernetes"])("let %s import the core", (folder) => {
+    expect(lint(`src/${folder}/planted.ts`, CORE)).toMatch(/Found 0 warnings and 0 errors/);
+  });
+
+  it.each([
+    ["an adapter", 'import { createHttpClient } from "../http.ts";\nexport const planted = createHttpClient;\n'],
+    ["the metrics", 'import { PROFILES } from "../metrics/profiles.ts";\nexport const planted = PROFILES;\n'],
+    ["the Kubernetes adapter", 'import { rotate } from "../kubernetes/manager.ts";\nexport const planted = rotate;\n'],
+    ["the run", 'import { rebalance } from "../rebalance.ts";\nexport const planted = rebalance;\n'],
+    ["a Node API", 'import { readFileSync } from "node:fs";\nexport const planted = readFileSync;\n'],
+    ["a package", 'import { pino } from "pino";\nexport const planted = pino;\n'],
+    ["the process", "export const planted = process.env;\n"],
+    ["a clock", "export const planted = Date.now();\n"],
+    ["a timer", "export const planted = setTimeout;\n"],
+    ["chance", "export const planted = Math.random();\n"],
+  ])("keep %s out of the core", (_name, source) => {
+    for (const folder of ["decision", "podstate"]) {
+      expect(lint(`src/${folder}/planted.ts`, source)).toMatch(
+        /planted\.ts.*\n(?:.*\n)*.*Found 0 warnings and 1 error/,
+      );
+    }
+  });
+});
