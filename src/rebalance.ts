@@ -1,6 +1,7 @@
 /** One run, from top to bottom: observe → assess → decide → act → report. */
 
 import { decide } from "./decision/decide.ts";
+import { formatDuration } from "./durations.ts";
 import { asRebalancerError, RebalancerError } from "./errors.ts";
 import { type Limits, reasonOf, rotate } from "./kubernetes/manager.ts";
 import { tellDecision, tellEnd, tellLock, tellRemoval, tellSignals, tellSnapshot } from "./logging/narration.ts";
@@ -101,7 +102,7 @@ const NO_SIGNALS: Signals = { cpu: undefined, lag: undefined, rate: undefined, m
 function runLimits(clock: Clock, policy: Policy, signal: AbortSignal): Limits {
   const seconds = policy.runDeadlineSeconds;
   const expired = new AbortController();
-  const expire = () => expired.abort(new RebalancerError("RUN_DEADLINE", `the run took longer than ${seconds} s`));
+  const expire = () => expired.abort(new RebalancerError("RUN_DEADLINE", `the run took longer than ${formatDuration(seconds)}`));
   clock.sleep(seconds * 1_000, signal).then(expire, () => undefined);
   return {
     signal: AbortSignal.any([signal, expired.signal]),

@@ -1,0 +1,297 @@
+import { describe, expect, it } from "vitest";
+
+import { POLICY } from "../../test/fakes/policy.ts";
+import { createVirtualClock } from "../../test/fakes/virtual-clock.ts";
+import { createWorld, fakeCluster, type FakePod, snapshotOf, steadyPod, type World } from "../../test/fakes/world.ts";
+import { RebalancerError } from "../errors.ts";
+import type { Cluster, Lock } from "../ports.ts";
+import type { Policy, RemovalResult, Target } from "../types.ts";
+import { rotate } from "./manager.ts";
+
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** Six pods; "a" and "b" are the targets. */
+function worldOf(changes: Partial<World> = {}, pods: Readonly<Record<string, Partial<FakePod>>> = {}): World {
+  const clock = createVirtualClock();
+  const all = ["a", "b", "c", "d", "e", "f"].map((name) => steadyPod(clock, name, pods[name]));
+  return createWorld(clock, all, changes);
+}
+
+interface Scene {
+  readonly cluster?: Cluster;
+  readonly policy?: Partial<Policy>;
+  readonly signal?: AbortSignal;
+  readonly deadlineSeconds?: number;
+  /** Happens between the decision and the rotation. */
+  readonly meanwhile?: () => void;
+}
+
+async function rotateIn(world: World, scene: Scene = {}): Promise<RemovalResult> {
+  const { clock } = world;
+  const { cluster = fakeCluster(world), signal = new AbortController().signal, deadlineSeconds = 720 } = scene;
+  const seen = snapshotOf(world);
+  const targets: Target[] = seen.pods.slice(0, 2).map((pod, index) => ({
+    pod,
+    role: index === 0 ? "most_busy" : "least_busy",
+    score: 1 - index,
+  }));
+  const lock = (await cluster.lock(world.workload, signal)) as Lock;
+  scene.meanwhile?.();
+  const limits = { signal, deadline: new Date(clock.now().getTime() + deadlineSeconds * 1_000) };
+  const ports = { cluster, lock, clock, narrator: SILENT };
+  return await rotate({ targets, seen }, ports, { ...POLICY, ...scene.policy }, limits);
+}
+
+function outcomes({ steps }: RemovalResult): string[] {
+  return steps.map(({ pod, outcome }) => `${pod} ${outcome}`);
+}
+
+function evicted(world: World): string[] {
+  return world.history.filter(({ what }) => what === "evicted").map(({ uid }) => uid);
+}
+
+function recorded(world: World): string[] {
+  return world.removals.map(({ uid }) => uid);
+}
+
+describe("a rotation", () => {
+  it("removes one target after the other, each recorded before and replaced after", async () => {
+    const world = worldOf();
+    const result = await rotateIn(world);
+    expect(result).toMatchObject({ requested: 2, reason: "rotated", error: undefined });
+    expect(outcomes(result)).toEqual(["a replaced", "b replaced"]);
+    expect(world.history.map(({ what, uid }) => `${what} ${uid}`)).toEqual([
+      "recorded uid-a",
+      "evicted uid-a",
+      "recorded uid-b",
+      "evicted uid-b",
+    ]);
+    const [first, second] = world.history.filter(({ what }) => what === "evicted");
+    // 4 s until the new pod is Ready, 10 s that it must stay so.
+    expect(second!.at - first!.at).toBeGreaterThanOrEqual(14_000);
+  });
+
+  it("waits after the last removal, too", async () => {
+    const world = worldOf({ bootSeconds: 60 });
+    const begun = world.clock.now().getTime();
+    await rotateIn(world);
+    expect(world.clock.now().getTime() - begun).toBeGreaterThanOrEqual(140_000);
+  });
+
+  it("waits as long as the workload's minReadySeconds where that is longer", async () => {
+    const world = worldOf();
+    world.workload = { ...world.workload, minReadySeconds: 90 };
+    await rotateIn(world);
+    const [first, second] = world.history.filter(({ what }) => what === "evicted");
+    expect(second!.at - first!.at).toBeGreaterThanOrEqual(94_000);
+  });
+
+  it("does not count a pod that was not Ready before as a replacement", async () => {
+    const world = worldOf({ bootSeconds: Number.POSITIVE_INFINITY });
+    world.pods.push(...["x", "y", "z", "q"].map((name) => steadyPod(world.clock, name)));
+    const late = steadyPod(world.clock, "late", { readyAt: world.clock.now().getTime() + 30_000 });
+    world.pods.push(late);
+    world.workload = { ...world.workload, replicas: 11 };
+    const result = await rotateIn(world, { policy: { replacementTimeoutSeconds: 120 } });
+    expect(outcomes(result)).toEqual(["a evicted", "b skipped"]);
+    expect(result.reason).toBe("replacement_timeout");
+  });
+
+  it("is content with as many Ready pods as the workload wants after it was scaled down", async () => {
+    const world = worldOf({ bootSeconds: Number.POSITIVE_INFINITY });
+    const result = await rotateIn(world, {
+      policy: { maxPodsToDelete: 1 },
+      cluster: {
+        ...fakeCluster(world),
+        async evict(pod, signal) {
+          world.workload = { ...world.workload, replicas: 5 };
+          return await fakeCluster(world).evict(pod, signal);
+        },
+      },
+    });
+    expect(outcomes(result)[0]).toBe("a replaced");
+  });
+
+  it.each<[string, (world: World) => void, string, RegExp]>([
+    [
+      "a rollout began",
+      (w) => (w.workload = { ...w.workload, rollout: "1 of 6 pods is new" }),
+      "rollout_in_progress",
+      /1 of 6 pods is new/,
+    ],
+    [
+      "an autoscaler wants more",
+      (w) => (w.workload = { ...w.workload, scaling: "hpa wants 9" }),
+      "scaling_in_progress",
+      /hpa wants 9/,
+    ],
+    ["the workload was suspended", (w) => (w.workload = { ...w.workload, suspended: true }), "suspended", /annotation/],
+    [
+      "another controller appeared",
+      (w) => (w.foreignController = { kind: "Job", name: "x", uid: "x" }),
+      "ambiguous_group",
+      /Job\/x/,
+    ],
+    [
+      "the workload was made anew",
+      (w) => (w.workload = { ...w.workload, uid: "another" }),
+      "target_changed",
+      /created anew/,
+    ],
+    ["all pods went", (w) => (w.pods = []), "no_pods", /0 pods/],
+    [
+      "pods are no longer Ready",
+      (w) => w.pods.slice(4).forEach((pod) => (pod.readyAt = Number.POSITIVE_INFINITY)),
+      "pods_not_ready",
+      /4 of 6/,
+    ],
+  ])("touches nothing when meanwhile %s", async (_name, change, reason, why) => {
+    const world = worldOf();
+    const result = await rotateIn(world, { meanwhile: () => change(world) });
+    expect(result).toMatchObject({ reason, error: undefined });
+    expect(outcomes(result)).toEqual(["a skipped", "b skipped"]);
+    expect(result.steps[0]?.why).toMatch(why);
+    expect(result.steps[1]?.why).toMatch(/^not touched, because /);
+    expect(world.history).toEqual([]);
+  });
+
+  it.each<[string, (pod: FakePod, world: World) => void, RegExp]>([
+    ["became exempt", (pod) => (pod.exempt = true), /exempt/],
+    ["terminates", (pod, { clock }) => (pod.terminatingAt = clock.now().getTime()), /terminating/],
+    ["is gone", (pod) => (pod.goneAt = 0), /already gone/],
+    ["is not Ready", (pod) => (pod.readyAt = Number.POSITIVE_INFINITY), /not Ready/],
+  ])("skips a target that meanwhile %s, and goes on with the next", async (_name, change, why) => {
+    const world = worldOf();
+    world.pods.push(...["g", "h", "i", "j", "k"].map((name) => steadyPod(world.clock, name)));
+    const result = await rotateIn(world, { meanwhile: () => change(world.pods[0]!, world) });
+    expect(outcomes(result)).toEqual(["a skipped", "b replaced"]);
+    expect(result.steps[0]?.why).toMatch(why);
+    expect(result.reason).toBe("rotated");
+    expect(evicted(world)).toEqual(["uid-b"]);
+  });
+
+  it("says so when all targets changed", async () => {
+    const world = worldOf();
+    const result = await rotateIn(world, {
+      meanwhile: () => world.pods.slice(0, 2).forEach((pod) => (pod.exempt = true)),
+    });
+    expect(result.reason).toBe("target_changed");
+  });
+
+  it("keeps the minimum before each single removal", async () => {
+    const world = worldOf();
+    const result = await rotateIn(world, { policy: { minPodsRequired: 6 } });
+    expect(result).toMatchObject({
+      reason: "would_breach_minimum",
+      detail: "6 pods are Ready, 6 must stay (MIN_PODS_REQUIRED)",
+    });
+    expect(evicted(world)).toEqual([]);
+  });
+
+  it("stops at a budget's refusal, and strikes the record", async () => {
+    const world = worldOf({ budget: (pod) => (pod === "b" ? "the disruption budget orders allows none" : undefined) });
+    const result = await rotateIn(world);
+    expect(outcomes(result)).toEqual(["a replaced", "b skipped"]);
+    expect(result).toMatchObject({ reason: "blocked_by_pdb", error: undefined });
+    expect(recorded(world)).toEqual(["uid-a"]);
+  });
+
+  it("strikes the record of a target that was gone", async () => {
+    const world = worldOf();
+    const cluster = { ...fakeCluster(world), evict: async () => ({ outcome: "gone" }) as const };
+    const result = await rotateIn(world, { cluster });
+    expect(outcomes(result)).toEqual(["a skipped", "b skipped"]);
+    expect(recorded(world)).toEqual([]);
+  });
+
+  it("does not begin what the deadline leaves no room for", async () => {
+    const world = worldOf({ bootSeconds: 20 });
+    // The first needs 330 s and takes 30; then there is too little left.
+    const result = await rotateIn(world, { deadlineSeconds: 340 });
+    expect(outcomes(result)).toEqual(["a replaced", "b skipped"]);
+    expect(result.reason).toBe("deadline_near");
+    expect(result.detail).toMatch(/^5m\d+s are left of RUN_DEADLINE, and one removal may take 5m30s$/);
+  });
+
+  it("gives a replacement its time behind the grace period, and touches nothing more when it is late", async () => {
+    const world = worldOf({ bootSeconds: Number.POSITIVE_INFINITY });
+    const begun = world.clock.now().getTime();
+    const result = await rotateIn(world);
+    expect(outcomes(result)).toEqual(["a evicted", "b skipped"]);
+    expect(result).toMatchObject({ reason: "replacement_timeout", error: { code: "REPLACEMENT_LATE" } });
+    expect(result.detail).toBe("a was evicted and is not replaced after 5m30s: 5 of 6 pods are Ready");
+    expect(world.clock.now().getTime() - begun).toBeLessThan(334_000);
+    expect(recorded(world)).toEqual(["uid-a"]);
+  });
+
+  it("says so when a pod does not go away", async () => {
+    const world = worldOf();
+    const cluster: Cluster = {
+      ...fakeCluster(world),
+      async evict({ uid }) {
+        world.pods.find((pod) => pod.uid === uid)!.terminatingAt = world.clock.now().getTime();
+        return { outcome: "accepted" };
+      },
+    };
+    const { detail } = await rotateIn(world, { cluster });
+    expect(detail).toMatch(/is not replaced after 5m30s: it is still terminating$/);
+  });
+
+  it.each<[ConstructorParameters<typeof RebalancerError>[0], string[], string]>([
+    ["FORBIDDEN", [], "failed"],
+    ["THROTTLED", [], "failed"],
+    ["EVICTION_FAILED", ["uid-a"], "failed"],
+    ["EVICTION_UNCLEAR", ["uid-a"], "failed"],
+  ])("ends at %s, and keeps the record only of what may have happened", async (code, kept, reason) => {
+    const world = worldOf({ faults: { evict: () => new RebalancerError(code, "planted") } });
+    const result = await rotateIn(world);
+    expect(outcomes(result)).toEqual(["a failed", "b skipped"]);
+    expect(result).toMatchObject({ reason, detail: "planted", error: { code } });
+    expect(recorded(world)).toEqual(kept);
+  });
+
+  it("evicts nothing that it could not record", async () => {
+    const world = worldOf({ faults: { removing: () => new RebalancerError("CONFLICT", "planted") } });
+    expect(outcomes(await rotateIn(world))).toEqual(["a failed", "b skipped"]);
+    expect(evicted(world)).toEqual([]);
+  });
+
+  it("evicts nothing once the Lease is lost", async () => {
+    const world = worldOf();
+    const result = await rotateIn(world, {
+      meanwhile: () => world.lost.abort(new RebalancerError("LOCK_LOST", "planted")),
+    });
+    expect(result).toMatchObject({ reason: "lock_lost", detail: "planted" });
+    expect(evicted(world)).toEqual([]);
+  });
+
+  it.each([
+    ["before the first", 0, [], ["a failed", "b skipped"]],
+    ["while a replacement starts", 5_000, ["uid-a"], ["a evicted", "b skipped"]],
+  ])("told to stop %s, touches no other pod", async (_name, millis, gone, ends) => {
+    const world = worldOf({ bootSeconds: 60 });
+    const stop = new AbortController();
+    const cancel = () => stop.abort(new RebalancerError("CANCELLED", "told to stop"));
+    if (millis > 0) world.clock.sleep(millis, new AbortController().signal).then(cancel, () => undefined);
+    const result = await rotateIn(world, { signal: stop.signal, meanwhile: () => millis === 0 && cancel() });
+    expect(result.reason).toBe("interrupted");
+    expect(outcomes(result)).toEqual(ends);
+    expect(evicted(world)).toEqual(gone);
+  });
+
+  it("told to stop while an eviction is under way, finds out what became of it", async () => {
+    const world = worldOf();
+    const stop = new AbortController();
+    const cluster: Cluster = {
+      ...fakeCluster(world),
+      async evict(pod, signal) {
+        stop.abort(new RebalancerError("CANCELLED", "told to stop"));
+        expect(signal.aborted).toBe(false);
+        return await fakeCluster(world).evict(pod, signal);
+      },
+    };
+    const result = await rotateIn(world, { cluster, signal: stop.signal });
+    expect(outcomes(result)).toEqual(["a evicted", "b skipped"]);
+    expect(recorded(world)).toEqual(["uid-a"]);
+  });
+});

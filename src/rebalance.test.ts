@@ -1,0 +1,163 @@
+import { describe, expect, it } from "vitest";
+
+import { POLICY } from "../test/fakes/policy.ts";
+import { createVirtualClock } from "../test/fakes/virtual-clock.ts";
+import { createWorld, fakeCluster, fakeMetrics, steadyPod, type World } from "../test/fakes/world.ts";
+import { RebalancerError } from "./errors.ts";
+import type { NarratorFields, Sink } from "./ports.ts";
+import { type Ports, rebalance } from "./rebalance.ts";
+
+const NEVER = new AbortController().signal;
+const IDENTITY = { runId: "run-1", dryRun: false, namespace: "shop", selector: "app=orders" };
+
+/** Eight pods; "h" is hot and "c" is cold. */
+function unevenWorld(changes: Partial<World> = {}): World {
+  const clock = createVirtualClock();
+  const pods = Array.from("abcdefgh").map((name) => {
+    const hot = { cpu: 2, lag: 20_000, rate: 900, memory: 6e8 };
+    const cold = { cpu: 0.1, lag: 10, rate: 20, memory: 4e8 };
+    const plain = { cpu: 0.4, lag: 500, rate: 300, memory: 5e8 };
+    return steadyPod(clock, name, { samples: { h: hot, c: cold }[name] ?? plain });
+  });
+  return createWorld(clock, pods, changes);
+}
+
+function portsOf(world: World, changes: Partial<Ports> = {}) {
+  const told: { level: string; sentence: string; fields: NarratorFields }[] = [];
+  const teller =
+    (level: string) =>
+    (sentence: string, fields: NarratorFields = {}) =>
+      void told.push({ level, sentence, fields });
+  const narrator = { debug: teller("debug"), info: teller("info"), warn: teller("warn"), error: teller("error") };
+  const ports = { cluster: fakeCluster(world), metrics: fakeMetrics(world), sinks: [], clock: world.clock, narrator };
+  return { ports: { ...ports, ...changes }, told };
+}
+
+function released(world: World): number {
+  return world.history.filter(({ what }) => what === "released").length;
+}
+
+describe("one run", () => {
+  it("goes from observing to reporting, with a sentence and the time for each step", async () => {
+    const world = unevenWorld();
+    const { ports, told } = portsOf(world);
+    const report = await rebalance(IDENTITY, ports, POLICY, NEVER);
+    expect(report).toMatchObject({ ...IDENTITY, reason: "rotated", exitCode: 0, error: undefined });
+    expect(told.map(({ fields }) => fields["step"]).filter(Boolean)).toEqual([
+      "observe",
+      "lock",
+      "fetch",
+      "decide",
+      "act",
+      "report",
+    ]);
+    for (const { sentence, fields, level } of told) {
+      expect(sentence).toMatch(/^\S.*\.$/);
+      expect(level).toBe("info");
+      if (fields["step"]) expect(fields["ms"]).toBeTypeOf("number");
+    }
+    expect(Object.keys(report.stepMillis)).toEqual(["observe", "lock", "fetch", "decide", "act"]);
+    expect(report.stepMillis.act).toBeGreaterThan(20_000);
+    expect(report.durationMillis).toBeGreaterThanOrEqual(report.stepMillis.act ?? 0);
+    expect(told.at(-1)).toMatchObject({
+      sentence: "Rotated 2 of 2 pods: h (most busy), c (least busy).",
+      fields: { reason: "rotated", exitCode: 0 },
+    });
+  });
+
+  it("says that a dry run would rotate", async () => {
+    const { ports } = portsOf(unevenWorld());
+    const report = await rebalance({ ...IDENTITY, dryRun: true }, ports, POLICY, NEVER);
+    expect(report).toMatchObject({ reason: "would_rotate", exitCode: 0 });
+  });
+
+  it("holds, and gives the Lease back", async () => {
+    const world = unevenWorld();
+    const { ports } = portsOf(world);
+    const report = await rebalance(IDENTITY, ports, { ...POLICY, suspend: true }, NEVER);
+    expect(report).toMatchObject({ reason: "suspended", exitCode: 0, removal: undefined });
+    expect(released(world)).toBe(1);
+  });
+
+  it("asks for no metrics and takes no Lease where there is no one workload", async () => {
+    const world = unevenWorld({ foreignController: { kind: "DaemonSet", name: "agents", uid: "x" } });
+    const { ports } = portsOf(world);
+    const report = await rebalance(IDENTITY, ports, POLICY, NEVER);
+    expect(report).toMatchObject({ reason: "ambiguous_group", exitCode: 4 });
+    expect(world.calls).toMatchObject({ observe: 1, lock: 0, fetch: 0 });
+  });
+
+  it("does not act, nor release, when another run holds the Lease", async () => {
+    const world = unevenWorld({ heldBy: "another" });
+    const { ports } = portsOf(world);
+    expect(await rebalance(IDENTITY, ports, POLICY, NEVER)).toMatchObject({ reason: "locked", exitCode: 0 });
+    expect(world.history).toEqual([]);
+  });
+
+  it.each([
+    ["observe", "failed", 1, 0],
+    ["lock", "failed", 1, 0],
+    ["fetch", "failed", 1, 1],
+    ["evict", "failed", 1, 1],
+  ] as const)("reports what goes wrong with %s, and gives the Lease back", async (point, reason, exitCode, frees) => {
+    const world = unevenWorld({ faults: { [point]: () => new RebalancerError("FORBIDDEN", "planted") } });
+    const { ports, told } = portsOf(world);
+    const report = await rebalance(IDENTITY, ports, POLICY, NEVER);
+    expect(report).toMatchObject({ reason, exitCode, error: { code: "FORBIDDEN" }, detail: "planted" });
+    expect(released(world)).toBe(frees);
+    expect(told.at(-1)).toMatchObject({
+      level: "error",
+      sentence: expect.stringMatching(/planted.* Grant the named right; .*role\.yaml/),
+    });
+  });
+
+  it("ends with 3 when something went wrong after a removal, or nobody knows whether there was one", async () => {
+    const late = unevenWorld({ bootSeconds: Number.POSITIVE_INFINITY });
+    expect(await rebalance(IDENTITY, portsOf(late).ports, POLICY, NEVER)).toMatchObject({
+      reason: "replacement_timeout",
+      exitCode: 3,
+    });
+    const unclear = unevenWorld({ faults: { evict: () => new RebalancerError("EVICTION_UNCLEAR", "planted") } });
+    expect(await rebalance(IDENTITY, portsOf(unclear).ports, POLICY, NEVER)).toMatchObject({ exitCode: 3 });
+  });
+
+  it("keeps its own deadline, whatever hangs", async () => {
+    const world = unevenWorld({ faults: { fetch: () => "hang" } });
+    const begun = world.clock.now().getTime();
+    const report = await rebalance(IDENTITY, portsOf(world).ports, POLICY, NEVER);
+    expect(report).toMatchObject({ reason: "run_deadline", exitCode: 1, detail: "the run took longer than 12m" });
+    expect(world.clock.now().getTime() - begun).toBe(720_000);
+    expect(released(world)).toBe(1);
+  });
+
+  it("is interrupted when it is told to stop, also before it begins", async () => {
+    const world = unevenWorld();
+    const told = AbortSignal.abort(new RebalancerError("CANCELLED", "told to stop by SIGTERM"));
+    const report = await rebalance(IDENTITY, portsOf(world).ports, POLICY, told);
+    expect(report).toMatchObject({ reason: "interrupted", exitCode: 1, detail: "told to stop by SIGTERM" });
+    expect(world.calls.observe).toBe(0);
+  });
+
+  it("reports a fault of its own as such", async () => {
+    const world = unevenWorld();
+    const cluster = {
+      ...fakeCluster(world),
+      observe: () => Promise.reject(new TypeError("undefined is not a function")),
+    };
+    const report = await rebalance(IDENTITY, portsOf(world, { cluster }).ports, POLICY, NEVER);
+    expect(report).toMatchObject({ exitCode: 1, error: { code: "INTERNAL" } });
+  });
+
+  it("writes to every sink, and a sink that fails costs a warning only", async () => {
+    const written: string[] = [];
+    const broken: Sink = { write: () => Promise.reject(new RebalancerError("FORBIDDEN", "create event")) };
+    const sound: Sink = { write: async ({ reason }) => void written.push(reason) };
+    const { ports, told } = portsOf(unevenWorld(), { sinks: [broken, sound] });
+    expect(await rebalance(IDENTITY, ports, POLICY, NEVER)).toMatchObject({ reason: "rotated", exitCode: 0 });
+    expect(written).toEqual(["rotated"]);
+    expect(told.at(-1)).toMatchObject({
+      level: "warn",
+      sentence: "Part of the report was not written: create event",
+    });
+  });
+});
