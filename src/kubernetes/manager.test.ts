@@ -224,6 +224,21 @@ describe("a rotation", () => {
     expect(recorded(world)).toEqual(["uid-a"]);
   });
 
+  it("waits until the old pod is gone, though its successor has long been Ready", async () => {
+    const world = worldOf();
+    const cluster: Cluster = {
+      ...fakeCluster(world),
+      async evict(pod, signal) {
+        const reply = await fakeCluster(world).evict(pod, signal);
+        world.pods.find(({ uid }) => uid === pod.uid)!.goneAt = world.clock.now().getTime() + 100_000;
+        return reply;
+      },
+    };
+    expect((await rotateIn(world, { cluster })).reason).toBe("rotated");
+    const [first, second] = world.history.filter(({ what }) => what === "evicted");
+    expect(second!.at - first!.at).toBeGreaterThanOrEqual(100_000);
+  });
+
   it("says so when a pod does not go away", async () => {
     const world = worldOf();
     const cluster: Cluster = {
@@ -265,6 +280,17 @@ describe("a rotation", () => {
     expect(evicted(world)).toEqual([]);
   });
 
+  it("ends at once when the Lease is lost while a replacement starts", async () => {
+    const world = worldOf({ bootSeconds: 200 });
+    const begun = world.clock.now().getTime();
+    const lose = () => world.lost.abort(new RebalancerError("LOCK_LOST", "planted"));
+    world.clock.sleep(5_000, new AbortController().signal).then(lose, () => undefined);
+    const result = await rotateIn(world);
+    expect(result).toMatchObject({ reason: "lock_lost" });
+    expect(outcomes(result)).toEqual(["a evicted", "b skipped"]);
+    expect(world.clock.now().getTime() - begun).toBeLessThan(10_000);
+  });
+
   it.each([
     ["before the first", 0, [], ["a failed", "b skipped"]],
     ["while a replacement starts", 5_000, ["uid-a"], ["a evicted", "b skipped"]],
@@ -277,6 +303,25 @@ describe("a rotation", () => {
     expect(result.reason).toBe("interrupted");
     expect(outcomes(result)).toEqual(ends);
     expect(evicted(world)).toEqual(gone);
+  });
+
+  it("told to stop while the removal is recorded, strikes it and evicts nothing", async () => {
+    const world = worldOf();
+    const stop = new AbortController();
+    const cluster: Cluster = {
+      ...fakeCluster(world),
+      async lock(workload, signal) {
+        const lock = (await fakeCluster(world).lock(workload, signal)) as Lock;
+        const removing: Lock["removing"] = async (pod) => {
+          await lock.removing(pod);
+          stop.abort(new RebalancerError("CANCELLED", "told to stop"));
+        };
+        return { ...lock, removing };
+      },
+    };
+    const result = await rotateIn(world, { cluster, signal: stop.signal });
+    expect(outcomes(result)).toEqual(["a failed", "b skipped"]);
+    expect([evicted(world), recorded(world)]).toEqual([[], []]);
   });
 
   it("told to stop while an eviction is under way, finds out what became of it", async () => {

@@ -1,0 +1,480 @@
+/**
+ * Writes the parts of the documentation that the code knows better: tables of settings, exit codes, reasons, errors, rights and
+ * metrics, the queries, and figures that the code computes. Each stands between `<!-- begin: NAME -->` and `<!-- end: NAME -->`.
+ *
+ * As a script it rewrites README.md and docs/; test/docs.test.ts fails while they differ from the code.
+ */
+
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { parseAllDocuments } from "yaml";
+
+import { loadConfig } from "../src/config/load.ts";
+import { flagOf, type Option, type OptionName, OPTIONS } from "../src/config/options.ts";
+import { decide } from "../src/decision/decide.ts";
+import { deal } from "../src/demo/assignor.ts";
+import { seededRandom } from "../src/demo/random.ts";
+import { skewedRates } from "../src/demo/scenario.ts";
+import { ERRORS } from "../src/errors.ts";
+import { metricsText } from "../src/logging/metrics.ts";
+import { PROFILES } from "../src/metrics/profiles.ts";
+import { assess } from "../src/podstate/assess.ts";
+import { describeValues } from "../src/podstate/statistics.ts";
+import { HOLD_REASONS, type HoldReason, type Reason, REASONS } from "../src/reasons.ts";
+import type { ExitCode, Group, PodInfo, RunReport, Signal, SignalSamples, Snapshot, Workload } from "../src/types.ts";
+
+/** Which file must have which parts. */
+export const PLACES = {
+  "README.md": ["options", "exit-codes"],
+  "docs/algorithm.md": ["gates", "example", "one-hot-pod", "random-deals", "queries"],
+  "docs/operations.md": ["exit-codes", "reasons", "errors", "rights", "metrics"],
+} as const satisfies Readonly<Record<string, readonly PartName[]>>;
+
+export type PartName = keyof typeof PARTS;
+
+const PARTS = {
+  options: optionsTable,
+  "exit-codes": exitCodesTable,
+  reasons: reasonsTable,
+  errors: errorsTable,
+  rights: () => rightsTable(read("deploy/kubernetes/base/role.yaml")),
+  metrics: metricsTable,
+  queries: queriesBlocks,
+  gates: gatesTable,
+  example: exampleTables,
+  "one-hot-pod": oneHotPodTable,
+  "random-deals": randomDealsTable,
+} as const satisfies Readonly<Record<string, () => string | Promise<string>>>;
+
+const ROOT = join(import.meta.dirname, "..");
+
+/** What a run obeys that is told nothing. */
+const { policy: DEFAULTS } = await loadConfig("run", [], { env: {}, atTerminal: false });
+
+function read(path: string): string {
+  return readFileSync(join(ROOT, path), "utf8");
+}
+
+/** Every part by its name, as Markdown that oxfmt leaves as it is. */
+export async function renderParts(): Promise<ReadonlyMap<string, string>> {
+  const parts = Object.entries(PARTS).map(async ([name, render]) => [name, await render()] as const);
+  return new Map(await Promise.all(parts));
+}
+
+const MARKED = /<!-- begin: (?<name>[\w-]+) -->(?<body>.*?)<!-- end: \k<name> -->/gs;
+
+/** What stands between the markers of a text, by name. */
+export function partsOf(markdown: string): ReadonlyMap<string, string> {
+  const found = [...markdown.matchAll(MARKED)];
+  return new Map(found.map(({ groups }) => [groups?.["name"] ?? "", (groups?.["body"] ?? "").trim()]));
+}
+
+/** The text with its marked parts replaced; one that nobody here knows is left as it is. */
+export function withParts(markdown: string, parts: ReadonlyMap<string, string>): string {
+  return markdown.replaceAll(MARKED, (unchanged, name: string) => {
+    const part = parts.get(name);
+    return part === undefined ? unchanged : `<!-- begin: ${name} -->\n\n${part}\n\n<!-- end: ${name} -->`;
+  });
+}
+
+/** Columns padded to one width, as oxfmt does it. */
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const cells = [header, ...rows].map((row) => row.map((cell) => cell.replaceAll("|", String.raw`\|`)));
+  const widths = header.map((_, column) => Math.max(3, ...cells.map((row) => lengthOf(row[column]))));
+  const lineOf = (row: readonly string[]) =>
+    `| ${widths.map((width, column) => (row[column] ?? "") + " ".repeat(width - lengthOf(row[column]))).join(" | ")} |`;
+  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
+  const [head = [], ...body] = cells;
+  return [lineOf(head), rule, ...body.map(lineOf)].join("\n");
+}
+
+function lengthOf(cell = ""): number {
+  return Array.from(cell).length;
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+/** What is a name in a sentence of the code's tables: settings, variables of queries, annotations, files. */
+const NAMES = new RegExp(
+  String.raw`\`[^\`]*\`|\$\w+|pod-rebalancer\.io/\w+|\w+(?:/[\w-]+)+\.yaml|\b(?:${Object.keys(OPTIONS).join("|")})\b(?:=\w+)?`,
+  "g",
+);
+
+/** The sentence with its names as code; also, `$pods, $window` would be a formula for some renderers. */
+function prose(sentence: string): string {
+  return sentence.replaceAll(NAMES, (name) => (name.startsWith("`") ? name : code(name)));
+}
+
+/** README.md */
+function optionsTable(): string {
+  const rows = (Object.keys(OPTIONS) as OptionName[]).map((name) => {
+    const option: Option<unknown> = OPTIONS[name];
+    const negated = option.parse("true") === true ? [`--no-${flagOf(name)}`] : [];
+    const letter = option.short === undefined ? [] : [`-${option.short}`];
+    const flags = [`--${flagOf(name)}`, ...negated, ...letter].map(code).join(", ");
+    return [option.flagOnly ? "–" : code(name), flags, defaultOf(option), prose(option.expected), prose(option.help)];
+  });
+  return table(["Variable", "Flag", "Default", "Valid", "Meaning"], rows);
+}
+
+function defaultOf(option: Option<unknown>): string {
+  if (option.derived) return prose(option.default);
+  return option.default === "" ? "nothing" : code(option.default);
+}
+
+const EXIT_CODES: Readonly<Record<ExitCode, { readonly meaning: string; readonly advice: string }>> = {
+  0: {
+    meaning: "Done, or held or stopped for a good reason, even after one removal.",
+    advice: "Nothing; the last line of the log names the reason.",
+  },
+  1: {
+    meaning: "The run failed or was told to stop. Nothing was removed.",
+    advice: "Read the last line of the log. The next run looks at the world anew.",
+  },
+  2: {
+    meaning: "Wrong settings or usage. Nothing was read or changed.",
+    advice: "Correct what stderr names; all faults are listed together.",
+  },
+  3: {
+    meaning: "Something was removed, or may have been, and then the run failed or was told to stop.",
+    advice:
+      "Look at the group's pods first: is each removed pod replaced and Ready? Then read the last line of the log.",
+  },
+  4: {
+    meaning: "Nothing could be judged: no pods, an ambiguous group, too few metrics.",
+    advice: "Correct the selector or the metrics. Until then nobody watches the group.",
+  },
+};
+
+/** README.md, docs/operations.md */
+function exitCodesTable(): string {
+  const rows = Object.entries(EXIT_CODES).map(([number, { meaning, advice }]) => [code(number), meaning, advice]);
+  return table(["Exit code", "Meaning", "What to do"], rows);
+}
+
+/** Where a link to a reason leads to: `docs/operations.md#reason-no_pods`. */
+function anchor(kind: "reason" | "error", name: string): string {
+  return `<a id="${kind}-${name.toLowerCase()}"></a>${code(name)}`;
+}
+
+/** docs/operations.md */
+function reasonsTable(): string {
+  const rows = (Object.keys(REASONS) as Reason[]).map((reason) => {
+    const { exit, sentence, advice } = REASONS[reason];
+    const codes = { 0: "0", 4: "4, or 3", failure: "1, or 3" };
+    return [anchor("reason", reason), codes[exit], prose(sentence), prose(advice)];
+  });
+  return table(["Reason", "Exit", "Meaning", "What to do"], rows);
+}
+
+/** docs/operations.md */
+function errorsTable(): string {
+  const rows = Object.entries(ERRORS).map(([name, { retryable, advice }]) => {
+    return [anchor("error", name), retryable ? "yes" : "no", prose(advice)];
+  });
+  return table(["Error", "Retried", "What to do"], rows);
+}
+
+interface RoleRule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly resourceNames?: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+/** By the right as the Role has it. */
+const WHY: Readonly<Record<string, string>> = {
+  "get, update leases": "Take, renew and release the workload's Lease, and keep its record. A dry run only reads it.",
+  "create leases": "The first run on a workload creates its Lease. RBAC cannot restrict `create` to a name.",
+  "get, list pods": "See the group; compare a pod's UID just before its eviction, and find out what became of it.",
+  "create pods/eviction": "Evict. A dry run asks with `dryRun=All`; without this right it says “PDB not checked”.",
+  "get deployments, replicasets, statefulsets": "Find the pods' workload, its rollout and its suspend annotation.",
+  "list horizontalpodautoscalers": "Hold while an autoscaler wants another number of pods.",
+  "create events": "Write one Event for a run that touched a pod. Without it the run logs a warning.",
+};
+
+/**
+ * docs/operations.md
+ * @throws Error on a right that nobody has explained.
+ */
+export function rightsTable(roleYaml: string): string {
+  const objects = parseAllDocuments(roleYaml).map((document) => document.toJS() as { kind: string });
+  const role = objects.find(({ kind }) => kind === "Role") as unknown as { readonly rules: readonly RoleRule[] };
+  const rows = role.rules.map(({ apiGroups, resources, resourceNames = [], verbs }) => {
+    const right = `${verbs.join(", ")} ${resources.join(", ")}`;
+    const why = WHY[right];
+    if (why === undefined) throw new Error(`scripts/docs.ts does not say why the Role grants "${right}"`);
+    const groups = apiGroups.map((group) => (group === "" ? "core" : code(group))).join(", ");
+    return [groups, resources.map(code).join(", "), verbs.join(", "), resourceNames.map(code).join(", "), why];
+  });
+  return table(["API group", "Resource", "Verbs", "Only", "Why"], rows);
+}
+
+/** A label with more values than this has a list of its own elsewhere. */
+const VALUES_SHOWN = 6;
+
+/** docs/operations.md; from what a run prints. */
+async function metricsTable(): Promise<string> {
+  const lines = (await metricsText(exampleReport())).split("\n");
+  const rows = lines
+    .filter((line) => line.startsWith("# HELP "))
+    .map((line) => {
+      const [, , name = "", ...help] = line.split(" ");
+      const type = lines.find((other) => other.startsWith(`# TYPE ${name} `))?.split(" ")[3] ?? "";
+      return [code(name), type, labelsOf(name, lines), help.join(" ")];
+    });
+  return table(["Metric", "Type", "Labels", "Meaning"], rows);
+}
+
+function labelsOf(metric: string, lines: readonly string[]): string {
+  const values = new Map<string, string[]>();
+  for (const line of lines) {
+    const [, label = "", value = ""] = new RegExp(`^${metric}{(\\w+)="(\\w+)"}`).exec(line) ?? [];
+    if (label !== "") values.set(label, [...(values.get(label) ?? []), value]);
+  }
+  return [...values]
+    .map(([label, of]) => `${code(label)}: ${of.length > VALUES_SHOWN ? `each ${label}` : of.map(code).join(", ")}`)
+    .join("; ");
+}
+
+/** docs/algorithm.md */
+function queriesBlocks(): string {
+  return Object.entries(PROFILES)
+    .flatMap(([profile, queries]) =>
+      Object.entries(queries).map(
+        ([signal, query]) => `${code(profile)}, ${signal}:\n\n\`\`\`promql\n${query}\n\`\`\``,
+      ),
+    )
+    .join("\n\n");
+}
+
+/** When each gate is closed. */
+const GATES: Readonly<Record<HoldReason, string>> = {
+  no_pods: "No unfinished pod with a controller matches the selector.",
+  ambiguous_group: "The pods have several controllers, or one that is no Deployment or StatefulSet of `apps`.",
+  suspended: '`SUSPEND=true`, or the workload carries `pod-rebalancer.io/suspend: "true"`.',
+  locked: "Another run holds the workload's Lease.",
+  rollout_in_progress: "The workload's newest specification is not acted upon yet, or pods of an older one are left.",
+  scaling_in_progress: "A HorizontalPodAutoscaler of the workload wants another number than `spec.replicas`.",
+  pods_not_ready: "Fewer than 0.9 × `spec.replicas` pods are Ready.",
+  too_few_pods: "Not more than `MIN_PODS_REQUIRED` pods are Ready.",
+  cooldown: "The last removal on record is less than `COOLDOWN` ago.",
+  insufficient_metrics: "The coverage is below `MIN_METRICS_COVERAGE`, or no pod has a score.",
+  idle: "Neither the mean of CPU nor that of lag reaches its floor.",
+  balanced: "No signal that reaches its floor passes its threshold.",
+  no_eligible_target: "No extreme may be removed: each is terminating, not Ready, exempt or too young.",
+};
+
+/** docs/algorithm.md */
+function gatesTable(): string {
+  const rows = (Object.keys(HOLD_REASONS) as HoldReason[]).map((reason, index) => {
+    const link = `[${code(reason)}](operations.md#reason-${reason})`;
+    return [String(index + 1), link, GATES[reason]];
+  });
+  return table(["", "Reason", "Holds when"], rows);
+}
+
+interface ExamplePod {
+  readonly name: string;
+  readonly cpu: number;
+  readonly lag: number;
+  readonly rate: number;
+  readonly memoryMebibytes: number;
+}
+
+const EXAMPLE: readonly ExamplePod[] = [
+  { name: "a", cpu: 1.8, lag: 40_000, rate: 1_400, memoryMebibytes: 600 },
+  { name: "b", cpu: 0.7, lag: 2_000, rate: 560, memoryMebibytes: 540 },
+  { name: "c", cpu: 0.6, lag: 1_200, rate: 480, memoryMebibytes: 570 },
+  { name: "d", cpu: 0.4, lag: 900, rate: 330, memoryMebibytes: 510 },
+  { name: "e", cpu: 0.3, lag: 400, rate: 240, memoryMebibytes: 480 },
+];
+
+const MEBIBYTE = 2 ** 20;
+
+const OBSERVED_AT = new Date("2026-01-02T00:00:00Z");
+const CREATED = new Date("2026-01-01T00:00:00Z");
+
+function exampleSnapshot(): Snapshot {
+  const workload: Workload = {
+    kind: "Deployment",
+    namespace: "shop",
+    name: "consumer",
+    uid: "workload",
+    replicas: EXAMPLE.length,
+    minReadySeconds: 0,
+    suspended: false,
+    rollout: undefined,
+    scaling: undefined,
+  };
+  const pods = EXAMPLE.map(({ name }): PodInfo => ({
+    namespace: "shop",
+    name,
+    uid: name,
+    controller: { kind: "ReplicaSet", name: "consumer-5d8f7c9b", uid: "replica-set" },
+    namePrefix: "consumer-5d8f7c9b-",
+    node: "node-1",
+    created: CREATED,
+    terminating: false,
+    readySince: CREATED,
+    exempt: false,
+    graceSeconds: 30,
+  }));
+  return { observedAt: OBSERVED_AT, controllers: ["Deployment/consumer"], workload, pods, bare: [] };
+}
+
+function samplesOf(valueOf: (pod: ExamplePod) => number): SignalSamples {
+  return { values: new Map(EXAMPLE.map((pod) => [pod.name, valueOf(pod)])), rejected: [] };
+}
+
+function exampleGroup(): Group {
+  const signals = {
+    cpu: samplesOf(({ cpu }) => cpu),
+    lag: samplesOf(({ lag }) => lag),
+    rate: samplesOf(({ rate }) => rate),
+    memory: samplesOf(({ memoryMebibytes }) => memoryMebibytes * MEBIBYTE),
+  };
+  const record = { heldBy: undefined, removals: [] };
+  return assess({ snapshot: exampleSnapshot(), record, signals }, DEFAULTS);
+}
+
+function exampleReport(): RunReport {
+  const group = exampleGroup();
+  return {
+    runId: "example",
+    dryRun: false,
+    namespace: "shop",
+    selector: "app=consumer",
+    startedAt: OBSERVED_AT,
+    durationMillis: 0,
+    stepMillis: {},
+    group,
+    decision: decide(group, DEFAULTS),
+    removal: undefined,
+    reason: "rotated",
+    detail: "",
+    error: undefined,
+    exitCode: 0,
+  };
+}
+
+/** docs/algorithm.md: two tables, pods and statistics, as `assess` and `decide` have them. */
+function exampleTables(): string {
+  const group = exampleGroup();
+  const decision = decide(group, DEFAULTS);
+  const targets = decision.action === "rotate" ? decision.targets : [];
+  const { statistics } = group;
+  const pods = group.pods.map(({ pod, signals, score = 0 }) => {
+    const share = (signal: Signal) => (signals[signal] ?? 0) / statistics[signal].maximum;
+    const role = targets.find((target) => target.pod.uid === pod.uid)?.role.replace("_", " ") ?? "";
+    const readings = [fixed(signals.cpu ?? 0, 1), whole(signals.lag ?? 0), whole((signals.memory ?? 0) / MEBIBYTE)];
+    const shares = (["cpu", "lag", "memory"] as const).map((signal) => fixed(share(signal), 3));
+    return [code(pod.name), ...readings, shares.join(" / "), fixed(score, 3), role];
+  });
+  const names = ["cpu", "lag", "score"] as const;
+  const figures = (["count", "mean", "variance", "relativeVariance", "busiestToMean", "p50", "p90"] as const).map(
+    (figure) => [FIGURES[figure], ...names.map((name) => short(statistics[name][figure]))],
+  );
+  const limits = [String(DEFAULTS.cpuVarianceThreshold), String(DEFAULTS.lagVarianceThreshold), ""];
+  const floors = [String(DEFAULTS.cpuFloor), String(DEFAULTS.lagFloor), ""];
+  return [
+    table(["Pod", "CPU cores", "Lag messages", "Memory MiB", "Shares: CPU / lag / memory", "Score", "Role"], pods),
+    table(
+      ["Over the group", "CPU", "Lag", "Score"],
+      [...figures, ["floor of the mean", ...floors], ["limit of σ² / μ²", ...limits]],
+    ),
+    `Decision: ${decision.action === "rotate" ? `rotate, because ${decision.because.join(" and ")}` : decision.reason}.`,
+  ].join("\n\n");
+}
+
+const FIGURES = {
+  count: "scored pods",
+  mean: "mean μ",
+  variance: "variance σ²",
+  relativeVariance: "relative variance σ² / μ²",
+  busiestToMean: "busiest / mean",
+  p50: "p50",
+  p90: "p90",
+} as const;
+
+function fixed(value: number, digits: number): string {
+  return value.toFixed(digits);
+}
+
+function whole(value: number): string {
+  return value.toLocaleString("en", { maximumFractionDigits: 0 });
+}
+
+function short(value: number): string {
+  return value.toLocaleString("en", { maximumSignificantDigits: 3 });
+}
+
+const GROUP_SIZES = [4, 8, 20, 50, 100, 1_000];
+
+/**
+ * docs/algorithm.md: how much more than each of the others one pod must have until the group counts as uneven. With x times as
+ * much in a group of n, σ² / μ² = (n - 1)·(x - 1)² / (n - 1 + x)².
+ */
+function oneHotPodTable(): string {
+  const limits = [DEFAULTS.cpuVarianceThreshold, DEFAULTS.lagVarianceThreshold];
+  const rows = GROUP_SIZES.map((pods) => {
+    const factors = limits.map((limit) => {
+      const root = Math.sqrt(limit / (pods - 1));
+      return `${fixed((1 + root * (pods - 1)) / (1 - root), 1)} times`;
+    });
+    return [whole(pods), ...factors];
+  });
+  return table(["Pods", ...limits.map((limit) => `limit ${limit}`)], rows);
+}
+
+/** Groups of one topic; the k-th largest partition's rate is proportional to k^-skew. */
+const DEALS = [
+  { pods: 8, partitions: 32, skew: 0.5 },
+  { pods: 8, partitions: 32, skew: 0.6 },
+  { pods: 8, partitions: 32, skew: 0.7 },
+  { pods: 8, partitions: 32, skew: 0.8 },
+  { pods: 8, partitions: 32, skew: 1 },
+  { pods: 20, partitions: 100, skew: 0.6 },
+  { pods: 50, partitions: 256, skew: 0.6 },
+] as const;
+const DEALS_DRAWN = 5_000;
+
+/** docs/algorithm.md: how often chance alone passes the default thresholds. The same each time: the draws are seeded. */
+function randomDealsTable(): string {
+  const random = seededRandom(1);
+  const limits = [DEFAULTS.cpuVarianceThreshold, DEFAULTS.lagVarianceThreshold];
+  const rows = DEALS.map(({ pods, partitions, skew }) => {
+    const rates = skewedRates(partitions, 1, skew, random);
+    const members = Array.from({ length: pods }, (_, index) => String(index));
+    const spreads = Array.from({ length: DEALS_DRAWN }, () => {
+      const owned = [...deal(partitions, members, random).values()];
+      return describeValues(owned.map((own) => own.reduce((sum, one) => sum + (rates[one] ?? 0), 0))).relativeVariance;
+    });
+    const { p50, p99 } = describeValues(spreads);
+    const over = limits.map((limit) => percent(spreads.filter((spread) => spread > limit).length / DEALS_DRAWN));
+    return [String(pods), String(partitions), String(skew), fixed(p50, 2), fixed(p99, 2), ...over];
+  });
+  const header = ["Pods", "Partitions", "Skew", "σ² / μ²: median", "σ² / μ²: p99"];
+  return table([...header, ...limits.map((limit) => `above ${limit}`)], rows);
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toLocaleString("en", { maximumFractionDigits: 1 })} %`;
+}
+
+if (import.meta.main) {
+  const parts = await renderParts();
+  for (const [file, names] of Object.entries(PLACES)) {
+    const path = join(ROOT, file);
+    const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+    const missing = names.filter((name) => !partsOf(text).has(name));
+    if (missing.length > 0) process.stderr.write(`docs: ${file} has no markers for ${missing.join(", ")}\n`);
+    const next = withParts(text, parts);
+    if (next === text) continue;
+    writeFileSync(path, next);
+    process.stdout.write(`docs: ${file} is rewritten\n`);
+  }
+}

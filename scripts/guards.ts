@@ -1,0 +1,559 @@
+/**
+ * Takes each guard out of a copy of the source in turn, and expects the suite to notice. A guard that nobody misses is not
+ * tested.
+ *
+ * Without arguments it tries all and fails when one is not missed; `--write` also writes the table in docs/development.md; any
+ * other argument picks the guards whose name contains it.
+ */
+
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+interface Guard {
+  /** Completes "without it, a run …". */
+  readonly prevents: string;
+  readonly file: string;
+  /** Stands in the file exactly once. */
+  readonly code: string;
+  readonly instead: string;
+  /** Test files, or parts of their names. */
+  readonly tests: readonly string[];
+  readonly project?: "unit" | "engines";
+}
+
+const GATES = "src/decision/gates.ts";
+const ELIGIBLE = "src/decision/eligible.ts";
+const MANAGER = "src/kubernetes/manager.ts";
+const LOCK = "src/kubernetes/lock.ts";
+const EVICT = "src/kubernetes/evict.ts";
+const PARSE = "src/prometheus/parse.ts";
+const PROFILES = "src/metrics/profiles.ts";
+const DECIDE_TESTS = ["src/decision/", "test/rebalance.property"];
+const MANAGER_TESTS = ["src/kubernetes/manager", "test/rebalance.property"];
+
+const GUARDS: readonly Guard[] = [
+  {
+    prevents: "acts although it was suspended",
+    file: GATES,
+    code: 'if (policy.suspend) return "SUSPEND is true";',
+    instead: "",
+    tests: DECIDE_TESTS,
+  },
+  {
+    prevents: "acts beside another one",
+    file: GATES,
+    code: "record.heldBy && `held by ${record.heldBy}`",
+    instead: "(record.heldBy, undefined)",
+    tests: DECIDE_TESTS,
+  },
+  {
+    prevents: "acts in the middle of a rollout",
+    file: GATES,
+    code: "({ workload }) => workload?.rollout,",
+    instead: "() => undefined,",
+    tests: DECIDE_TESTS,
+  },
+  {
+    prevents: "acts while an autoscaler does",
+    file: GATES,
+    code: "({ workload }) => workload?.scaling,",
+    instead: "() => undefined,",
+    tests: DECIDE_TESTS,
+  },
+  {
+    prevents: "acts while many pods are not Ready",
+    file: GATES,
+    code: "const READY_SHARE = 0.9;",
+    instead: "const READY_SHARE = 0;",
+    tests: DECIDE_TESTS,
+  },
+  {
+    prevents: "acts at the minimum",
+    file: GATES,
+    code: "return ready > policy.minPodsRequired",
+    instead: "return ready >= 0",
+    tests: DECIDE_TESTS,
+  },
+  {
+    prevents: "acts again before the metrics have left the last rotation behind",
+    file: GATES,
+    code: "if (seconds >= policy.cooldownSeconds)",
+    instead: "if (seconds >= 0)",
+    tests: DECIDE_TESTS,
+  },
+  {
+    prevents: "judges a group of which it sees a part",
+    file: GATES,
+    code: "if (scored && group.coverage >= policy.minMetricsCoverage)",
+    instead: "if (scored)",
+    tests: DECIDE_TESTS,
+  },
+  {
+    prevents: "takes one message among zeros for an imbalance",
+    file: "src/decision/thresholds.ts",
+    code: "return verdict.loaded && verdict.relativeVariance",
+    instead: "return verdict.relativeVariance",
+    tests: DECIDE_TESTS,
+  },
+  {
+    prevents: "rotates a group that is even",
+    file: "src/decision/thresholds.ts",
+    code: "verdict.relativeVariance > verdict.threshold;",
+    instead: "verdict.relativeVariance >= 0;",
+    tests: DECIDE_TESTS,
+  },
+  {
+    prevents: "chooses a terminating pod",
+    file: ELIGIBLE,
+    code: 'if (pod.terminating) return "terminating";',
+    instead: "",
+    tests: DECIDE_TESTS,
+  },
+  {
+    prevents: "chooses a pod that is not Ready",
+    file: ELIGIBLE,
+    code: 'if (!ready) return "not Ready";',
+    instead: "",
+    tests: DECIDE_TESTS,
+  },
+  {
+    prevents: "chooses an exempt pod",
+    file: ELIGIBLE,
+    code: 'if (pod.exempt) return "exempt";',
+    instead: "",
+    tests: DECIDE_TESTS,
+  },
+  {
+    prevents: "chooses a young pod",
+    file: ELIGIBLE,
+    code: "if (!(ageSeconds >= policy.minPodAgeSeconds))",
+    instead: "if (ageSeconds < 0)",
+    tests: DECIDE_TESTS,
+  },
+  {
+    prevents: "removes more pods than it may",
+    file: "src/decision/outliers.ts",
+    code: "turn < Math.min(policy.maxPodsToDelete, scored.length)",
+    instead: "turn < scored.length",
+    tests: DECIDE_TESTS,
+  },
+  {
+    prevents: "removes one pod twice",
+    file: "src/decision/outliers.ts",
+    code: "taken.add(state.pod.uid);",
+    instead: "",
+    tests: DECIDE_TESTS,
+  },
+  {
+    prevents: "scores a pod of which it lacks a signal",
+    file: "src/podstate/assess.ts",
+    code: "signalsInUse.length > 0 && complete(state)",
+    instead: "signalsInUse.length > 0",
+    tests: DECIDE_TESTS,
+  },
+
+  {
+    prevents: "acts on an old look at the world",
+    file: MANAGER,
+    code: "if (hold) return skipped(hold.detail, hold);",
+    instead: "",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "acts on a workload that was made anew",
+    file: MANAGER,
+    code: "if (fresh.workload?.uid !== seen.workload?.uid)",
+    instead: "if (seen.workload === undefined)",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "removes a target that changed meanwhile",
+    file: MANAGER,
+    code: "if (why !== undefined) return skipped(`it is now ${why}`);",
+    instead: "",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "falls below the minimum with its second removal",
+    file: MANAGER,
+    code: 'if (tooFew !== undefined) return skipped(tooFew, { reason: "would_breach_minimum", detail: tooFew });',
+    instead: "",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "begins a removal that its deadline cuts off",
+    file: MANAGER,
+    code: "if (left < needed) {",
+    instead: "if (left < 0) {",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "evicts before the removal is on record",
+    file: MANAGER,
+    code: "  await lock.removing(pod);\n",
+    instead: "",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "keeps a removal on record that did not happen",
+    file: MANAGER,
+    code: 'if (reply.outcome !== "accepted") await lock.refused(pod);',
+    instead: "",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "evicts after it was told to stop",
+    file: MANAGER,
+    code: "    signal.throwIfAborted();\n    narrator",
+    instead: "    narrator",
+    tests: ["src/kubernetes/manager", "test/rebalance.property", "src/rebalance"],
+  },
+  {
+    prevents: "goes on without the Lease",
+    file: MANAGER,
+    code: "AbortSignal.any([limits.signal, ports.lock.lost])",
+    instead: "limits.signal",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "cuts off an eviction that was begun",
+    file: MANAGER,
+    code: "cluster.evict(pod, new AbortController().signal)",
+    instead: "cluster.evict(pod, signal)",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "removes the next pod before the last one is replaced",
+    file: MANAGER,
+    code: "    await replacementOf(pod, fresh, rotation);\n",
+    instead: "",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "goes on while the old pod still terminates",
+    file: MANAGER,
+    code: "if (gone && settled >= wanted) {",
+    instead: "if (settled >= wanted) {",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "counts a replacement that has been Ready for a moment",
+    file: MANAGER,
+    code: "const LEAST_READY_SECONDS = 10;",
+    instead: "const LEAST_READY_SECONDS = 0;",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "takes a pod that was not Ready before for a replacement",
+    file: MANAGER,
+    code: "if (existed.has(uid)) return wereReady.has(uid);",
+    instead: "if (existed.has(uid)) return true;",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "waits for a replacement for ever",
+    file: MANAGER,
+    code: "if (waited >= patience) {",
+    instead: "if (waited < 0) {",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "touches the next pod after a failure",
+    file: MANAGER,
+    code: "halt ??= ending.halt;",
+    instead: "",
+    tests: MANAGER_TESTS,
+  },
+
+  {
+    prevents: "spends the budget on a pod that was replaced",
+    file: EVICT,
+    code: 'if (!(await stillRuns(client, pod, signal))) return { outcome: "gone" };',
+    instead: "",
+    tests: ["src/kubernetes/evict"],
+  },
+  {
+    prevents: "evicts the successor of the same name",
+    file: "src/kubernetes/client.ts",
+    code: "preconditions: { uid }, ",
+    instead: "",
+    tests: ["src/kubernetes/client"],
+  },
+  {
+    prevents: "sends an eviction twice",
+    file: "src/kubernetes/client.ts",
+    code: 'method: "POST", retry: false, signal }, eviction)',
+    instead: 'method: "POST", retry: true, signal }, eviction)',
+    tests: ["src/kubernetes/client"],
+  },
+  {
+    prevents: "takes the API server's throttling for a budget",
+    file: EVICT,
+    code: "if (reply?.status !== 429 || cause === undefined) return undefined;",
+    instead: "if (reply?.status !== 429) return undefined;",
+    tests: ["src/kubernetes/evict"],
+  },
+  {
+    prevents: "evicts in a dry run",
+    file: "src/kubernetes/dry-run.ts",
+    code: "await cluster.probeEviction(pod, signal)",
+    instead: "await cluster.evict(pod, signal)",
+    tests: ["src/kubernetes/dry-run", "test/contract"],
+  },
+  {
+    prevents: "takes a Lease that another run holds",
+    file: LOCK,
+    code: "if (heldBy !== undefined && heldBy !== holder) return { heldBy, removals };",
+    instead: "",
+    tests: ["src/kubernetes/lock", "test/contract"],
+  },
+  {
+    prevents: "begins an eviction that its Lease does not outlast",
+    file: LOCK,
+    code: "if (millisLeft() <= EVICTION_MILLIS)",
+    instead: "if (millisLeft() < 0)",
+    tests: ["src/kubernetes/lock"],
+  },
+  {
+    prevents: "writes over a Lease that another run took",
+    file: LOCK,
+    code: "if (other !== holder) throw",
+    instead: "if (other === undefined) throw",
+    tests: ["src/kubernetes/lock", "test/contract"],
+  },
+  {
+    prevents: "thinks that it holds a Lease which expired",
+    file: LOCK,
+    code: "  watch().catch(() => undefined);\n",
+    instead: "",
+    tests: ["src/kubernetes/lock"],
+  },
+
+  {
+    prevents: "joins pods that are not of the group",
+    file: "src/metrics/fetch.ts",
+    code: "if (!wanted.has(pod)) continue;",
+    instead: "",
+    tests: ["src/metrics"],
+  },
+  {
+    prevents: "picks one of two rows of a pod",
+    file: "src/metrics/fetch.ts",
+    code: "if (other !== undefined) {",
+    instead: "if (other === row) {",
+    tests: ["src/metrics"],
+  },
+  {
+    prevents: "takes a negative sample",
+    file: "src/metrics/fetch.ts",
+    code: "Number.isFinite(row.value) && row.value >= 0",
+    instead: "Number.isFinite(row.value)",
+    tests: ["src/metrics"],
+  },
+  {
+    prevents: "takes NaN for a number",
+    file: "src/metrics/fetch.ts",
+    code: "Number.isFinite(row.value) && row.value >= 0",
+    instead: "!(row.value < 0)",
+    tests: ["src/metrics"],
+  },
+  {
+    prevents: "acts on a partial reply",
+    file: PARSE,
+    code: "if (isPartial === true)",
+    instead: "if (isPartial === 1)",
+    tests: ["src/prometheus"],
+  },
+  {
+    prevents: "acts on a reply with warnings",
+    file: PARSE,
+    code: "if (serious.length > 0)",
+    instead: "if (serious.length < 0)",
+    tests: ["src/prometheus"],
+  },
+  {
+    prevents: "reads a reply of any size",
+    file: "src/http.ts",
+    code: "    if (bytes > call.maxBytes) {",
+    instead: "    if (bytes < 0) {",
+    tests: ["src/http"],
+  },
+  {
+    prevents: "takes a login page for an answer",
+    file: "src/http.ts",
+    code: "reply.status >= 200 && reply.status < 300 ?",
+    instead: "reply.status >= 200 && reply.status < 400 ?",
+    tests: ["src/http", "src/prometheus"],
+  },
+  {
+    prevents: "waits for an answer for ever",
+    file: "src/http.ts",
+    code: "AbortSignal.any([call.signal, deadline])",
+    instead: "call.signal",
+    tests: ["src/http"],
+  },
+  {
+    prevents: "counts what a dead exporter showed last",
+    file: PROFILES,
+    code: "(${series} and (time() - timestamp(${series}) <= $staleness))`",
+    instead: "(${series})`",
+    tests: ["backfill"],
+    project: "engines",
+  },
+  {
+    prevents: "counts pod-level and pause series",
+    file: PROFILES,
+    code: `const CONTAINERS = 'container!="",container!="POD"';`,
+    instead: "const CONTAINERS = '';",
+    tests: ["backfill"],
+    project: "engines",
+  },
+  {
+    prevents: "hides a lag of -1 in a sum",
+    file: PROFILES,
+    code: "(min by (pod, cluster) (${series}) < 0) or ",
+    instead: "",
+    tests: ["backfill"],
+    project: "engines",
+  },
+  {
+    prevents: "counts a second replica's samples again",
+    file: PROFILES,
+    code: 'const ONCE_A_SERIES = "without ($replica_labels)";',
+    instead: 'const ONCE_A_SERIES = "without (nothing)";',
+    tests: ["backfill"],
+    project: "engines",
+  },
+
+  {
+    prevents: "starts live when DRY_RUN is anything but true or false",
+    file: "src/config/options.ts",
+    code: 'return text === "false" ? false : undefined;',
+    instead: "return false;",
+    tests: ["src/config"],
+  },
+  {
+    prevents: "starts live when DRYRUN is set",
+    file: "src/config/load.ts",
+    code: "const faults = nearMisses(env);",
+    instead: "const faults: string[] = [];",
+    tests: ["src/config"],
+  },
+  {
+    prevents: "starts live by accident at a terminal",
+    file: "src/config/load.ts",
+    code: 'command === "run" && atTerminal && !inCluster && !saidDryRun',
+    instead: "false",
+    tests: ["src/config"],
+  },
+  {
+    prevents: "takes a flag for the value of another",
+    file: "src/config/load.ts",
+    code: 'value === undefined || (!inlineValue && value.startsWith("-"))',
+    instead: "value === undefined",
+    tests: ["src/config"],
+  },
+  {
+    prevents: "rotates again before the metrics show the last rotation",
+    file: "src/config/load.ts",
+    code: "if (cooldown === undefined || cooldown >= least) return [];",
+    instead: "if (least >= 0) return [];",
+    tests: ["src/config"],
+  },
+  {
+    prevents: "leaves the Lease behind",
+    file: "src/rebalance.ts",
+    code: "if (run.lock?.heldBy === undefined) await run.lock?.release();",
+    instead: "",
+    tests: ["src/rebalance"],
+  },
+  {
+    prevents: "runs past its deadline",
+    file: "src/rebalance.ts",
+    code: "signal: AbortSignal.any([signal, expired.signal]),",
+    instead: "signal,",
+    tests: ["src/rebalance", "test/rebalance.property"],
+  },
+];
+
+const root = resolve(import.meta.dirname, "..");
+const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
+const write = process.argv.includes("--write");
+const chosen = GUARDS.filter(({ prevents }) => wanted.every((part) => prevents.includes(part)));
+
+const copy = mkdtempSync(join(tmpdir(), "guards-"));
+try {
+  for (const name of ["src", "test", "package.json", "tsconfig.json", "vitest.config.ts", ".oxlintrc.json"]) {
+    cpSync(join(root, name), join(copy, name), { recursive: true });
+  }
+  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+  const rows = tryAll();
+  if (write) writeTable(rows);
+  process.exitCode = rows.every(({ missed }) => missed) ? 0 : 1;
+} finally {
+  rmSync(copy, { recursive: true });
+}
+
+interface Row {
+  readonly guard: Guard;
+  readonly missed: boolean;
+}
+
+function tryAll(): Row[] {
+  // Only a suite that passes with all guards says anything by failing without one.
+  for (const project of ["unit", "engines"] as const) {
+    const tests = [
+      ...new Set(chosen.filter((guard) => (guard.project ?? "unit") === project).flatMap((guard) => guard.tests)),
+    ];
+    if (tests.length > 0 && !passes(project, tests))
+      throw new Error(`the ${project} suite fails with all guards in place`);
+  }
+  return chosen.map((guard) => {
+    const missed = isMissed(guard);
+    process.stdout.write(`${missed ? "missed" : "NOT MISSED"}: without it, a run ${guard.prevents} (${guard.file})\n`);
+    return { guard, missed };
+  });
+}
+
+function isMissed({ file, code, instead, tests, project = "unit", prevents }: Guard): boolean {
+  const path = join(copy, file);
+  const whole = readFileSync(path, "utf8");
+  if (whole.split(code).length !== 2)
+    throw new Error(`${file}: the guard against a run that ${prevents} is not there once`);
+  try {
+    writeFileSync(
+      path,
+      whole.replace(code, () => instead),
+    );
+    return !passes(project, tests);
+  } finally {
+    writeFileSync(path, whole);
+  }
+}
+
+function passes(project: string, tests: readonly string[]): boolean {
+  const vitest = join(copy, "node_modules", ".bin", "vitest");
+  const { status } = spawnSync(vitest, ["run", "--project", project, "--bail", "1", ...tests], {
+    cwd: copy,
+    timeout: 300_000,
+  });
+  return status === 0;
+}
+
+function writeTable(rows: readonly Row[]): void {
+  const file = join(root, "docs", "development.md");
+  const lines = rows.map(({ guard, missed }) => {
+    const tests = guard.tests.map((name) => `\`${name}\``).join(", ");
+    return `| ${guard.prevents} | \`${guard.file}\` | ${tests} | ${missed ? "yes" : "**no**"} |`;
+  });
+  const table = ["| Without it, a run … | Where | Tests | Missed |", "| --- | --- | --- | --- |", ...lines].join("\n");
+  const text = readFileSync(file, "utf8");
+  const between = /(<!-- begin: guards -->)[\s\S]*(<!-- end: guards -->)/;
+  if (!between.test(text)) throw new Error(`${file} has no place for the table of guards`);
+  writeFileSync(
+    file,
+    text.replace(between, (_, begin: string, end: string) => `${begin}\n\n${table}\n\n${end}`),
+  );
+}
