@@ -102,7 +102,8 @@ const NO_SIGNALS: Signals = { cpu: undefined, lag: undefined, rate: undefined, m
 function runLimits(clock: Clock, policy: Policy, signal: AbortSignal): Limits {
   const seconds = policy.runDeadlineSeconds;
   const expired = new AbortController();
-  const expire = () => expired.abort(new RebalancerError("RUN_DEADLINE", `the run took longer than ${formatDuration(seconds)}`));
+  const expire = () =>
+    expired.abort(new RebalancerError("RUN_DEADLINE", `the run took longer than ${formatDuration(seconds)}`));
   clock.sleep(seconds * 1_000, signal).then(expire, () => undefined);
   return {
     signal: AbortSignal.any([signal, expired.signal]),

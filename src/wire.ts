@@ -27,7 +27,8 @@ export async function runOnce(config: Config, process: NodeJS.Process, signal: A
   const { env, stdout } = process;
   const runId = randomUUID();
   const narrator = createNarrator({ level: config.logLevel, runId });
-  const style = { columns: columnsOf(stdout, env), colour: colourWanted(stdout, env) };
+  const { otherFlags } = config;
+  const style = { columns: columnsOf(stdout, env), colour: colourWanted(stdout, env), otherFlags };
   const sinks = [outputSink(config.output, { stdout, policy: config.policy, ...style })];
   const parts = { config, runId, clock: systemClock, narrator, sinks };
   const request = { context: config.kubernetes.context, env };

@@ -138,6 +138,14 @@ describe("every setting", () => {
   });
 });
 
+describe("the flags besides namespace, selector and output", () => {
+  it("are kept to be said again, without a query that may hold a secret", async () => {
+    const args = ["-n", "shop", "--cpu-floor", "0.1", "--no-suspend", "--output", "table", "--prometheus-endpoint"];
+    const { otherFlags } = await load([...args, "http://m:8428/p?token=s3cret"], { LAG_FLOOR: "7" }, "plan");
+    expect(otherFlags).toEqual(["--cpu-floor", "0.1", "--no-suspend", "--prometheus-endpoint", "http://m:8428/p?…"]);
+  });
+});
+
 describe("a wrong value", () => {
   it.each<[OptionName, string[]]>([
     ["KUBE_NAMESPACE", ["", "Shop", "a b", "a".repeat(64), "-a", "a_b"]],

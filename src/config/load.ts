@@ -21,6 +21,8 @@ export interface Config {
   readonly dryRun: boolean;
   readonly logLevel: LogLevel;
   readonly output: OutputKind;
+  /** What the command line said besides namespace, selector and output, to be said again for the same run without a dry run. */
+  readonly otherFlags: readonly string[];
   readonly kubernetes: {
     readonly namespace: string;
     readonly labelSelector: string;
@@ -65,7 +67,7 @@ export async function loadConfig(
   const endpoint = await readEndpoint(settings, faults);
   if (faults.length > 0) throw new RebalancerError("CONFIG_INVALID", faults.join("\n"));
   // Without a fault every setting that must have a value has one.
-  return assemble(command, settings as Settings, endpoint);
+  return { ...assemble(command, settings as Settings, endpoint), otherFlags: otherFlags(flags) };
 }
 
 function isFlagOnly(name: OptionName): boolean {
@@ -194,7 +196,23 @@ async function readEndpoint(settings: Partial<Settings>, faults: string[]): Prom
   return { url, ...access };
 }
 
-function assemble(command: Command, settings: Settings, endpoint: HttpEndpoint): Config {
+const SAID_ANYWAY: ReadonlySet<OptionName> = new Set<OptionName>([
+  "KUBE_NAMESPACE",
+  "KUBE_LABEL_SELECTOR",
+  "DRY_RUN",
+  "OUTPUT",
+]);
+
+function otherFlags(flags: ReadonlyMap<OptionName, string>): string[] {
+  const others = [...flags].filter(([name]) => !SAID_ANYWAY.has(name));
+  return others.flatMap(([name, value]) => {
+    if (isSwitch(name)) return [value === "true" ? `--${flagOf(name)}` : `--no-${flagOf(name)}`];
+    // Query parameters may hold a secret, which is not printed.
+    return [`--${flagOf(name)}`, name === "PROMETHEUS_ENDPOINT" ? value.replace(/\?.*/, "?…") : value];
+  });
+}
+
+function assemble(command: Command, settings: Settings, endpoint: HttpEndpoint): Omit<Config, "otherFlags"> {
   const plan = command === "plan";
   return {
     dryRun: plan || settings.DRY_RUN,

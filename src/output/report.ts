@@ -31,7 +31,7 @@ type Renderer = (report: RunReport, options: OutputOptions) => string | Promise<
 
 const RENDERERS: Readonly<Record<OutputKind, Renderer>> = {
   none: () => "",
-  table: (report, { policy, columns, colour }) => renderPlan(report, policy, { columns, colour }),
+  table: (report, { policy, ...style }) => renderPlan(report, policy, style),
   json: (report, { policy }) => renderJson(report, policy),
   metrics: async (report) => {
     // Loaded only when asked for: a plain run starts without it.

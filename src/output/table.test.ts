@@ -50,6 +50,12 @@ Nothing was changed. To act: pod-rebalancer run --no-dry-run -n shop -l app=cons
 `);
   });
 
+  it("repeats the other flags in the command to act, quoted for a shell", () => {
+    const otherFlags = ["--cpu-query", "sum by (pod) (x)", "--cpu-floor", "0.1"];
+    const text = renderPlan(planned, POLICY, { columns: 100, colour: false, otherFlags });
+    expect(text).toContain("-l app=consumer --cpu-query 'sum by (pod) (x)' --cpu-floor 0.1\n");
+  });
+
   it("drops what is least useful where there is little room", () => {
     expect(show(planned, 60)).toBe(`
 shop  app=consumer   8 pods, 8 Ready   window 5m

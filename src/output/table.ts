@@ -14,6 +14,8 @@ export interface TableStyle {
   /** Width in characters; below 40 it counts as 40. */
   readonly columns: number;
   readonly colour: boolean;
+  /** Flags that the command to act needs besides namespace and selector. */
+  readonly otherFlags?: readonly string[];
 }
 
 /** Narrower, not even a pod, its score and its role stand side by side. */
@@ -37,7 +39,7 @@ export function renderPlan(report: RunReport, policy: Policy, style: TableStyle)
   const sections = [
     [...flow(headerParts(report, policy), width), ...(group ? noteLines(group, width) : [])],
     table,
-    verdictLines(report, { width, paint }),
+    verdictLines(report, { width, paint, otherFlags: style.otherFlags ?? [] }),
   ];
   return sections
     .filter((lines) => lines.length > 0)

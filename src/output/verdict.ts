@@ -12,6 +12,8 @@ import { cleanText, type Painter, type Style } from "./terminal.ts";
 interface Page {
   readonly width: number;
   readonly paint: Painter;
+  /** For the command to act. */
+  readonly otherFlags: readonly string[];
 }
 
 /** Room that a target's line leaves for its role and for what became of it. */
@@ -91,8 +93,8 @@ function doneLines({ durationMillis }: RunReport, { steps, requested }: RemovalR
 }
 
 /** The same run for real, ready to be copied. */
-function nothingChanged({ namespace, selector }: RunReport, { width }: Page): string[] {
-  const words = ["pod-rebalancer", "run", "--no-dry-run", "-n", namespace, "-l", selector];
+function nothingChanged({ namespace, selector }: RunReport, { width, otherFlags }: Page): string[] {
+  const words = ["pod-rebalancer", "run", "--no-dry-run", "-n", namespace, "-l", selector, ...otherFlags];
   const command = words.map((word) => shellWord(cleanText(word))).join(" ");
   const line = `Nothing was changed. To act: ${command}`;
   return widthOf(line) <= width ? [line] : ["Nothing was changed. To act:", `  ${command}`];
