@@ -5,6 +5,8 @@ interface ErrorFacts {
   readonly retryable: boolean;
   /** One sentence for the person who reads the log. */
   readonly advice: string;
+  /** Of an error that an eviction ended with: the pod may be gone, or yet go. */
+  readonly mayHaveEvicted?: true;
 }
 
 export const ERRORS = {
@@ -69,12 +71,21 @@ export const ERRORS = {
   },
   EVICTION_FAILED: {
     retryable: false,
+    mayHaveEvicted: true,
     advice: "The pod still runs; look at it, at admission webhooks and at the API server's log.",
   },
-  EVICTION_UNCLEAR: { retryable: false, advice: "Look whether the pod still runs; the record counts it as removed." },
+  EVICTION_UNCLEAR: {
+    retryable: false,
+    mayHaveEvicted: true,
+    advice: "Look whether the pod still runs; the record counts it as removed.",
+  },
   RUN_DEADLINE: { retryable: false, advice: "Find the slow step in the log; raise RUN_DEADLINE if it is only slow." },
   REPLACEMENT_LATE: { retryable: false, advice: "Look at the new pod: image, scheduling, readiness probe." },
-  INTERNAL: { retryable: false, advice: "This is a fault of pod-rebalancer; please report it with the log." },
+  INTERNAL: {
+    retryable: false,
+    mayHaveEvicted: true,
+    advice: "This is a fault of pod-rebalancer; please report it with the log.",
+  },
 } as const satisfies Record<string, ErrorFacts>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -96,6 +107,11 @@ export class RebalancerError extends Error {
 
   get retryable(): boolean {
     return ERRORS[this.code].retryable;
+  }
+
+  /** Whether an eviction that ended with this error may have happened, or may yet happen. */
+  get mayHaveEvicted(): boolean {
+    return (ERRORS[this.code] as ErrorFacts).mayHaveEvicted === true;
   }
 
   get advice(): string {

@@ -9,18 +9,19 @@ export interface Cluster {
   /** Takes the workload's Lease, or says who holds it and what its record holds. */
   lock(workload: WorkloadRef, signal: AbortSignal): Promise<Lock | HeldLock>;
   /**
-   * Asks for the eviction of exactly this pod (the UID counts) and finds out what became of it.
-   * @throws RebalancerError when that cannot be told; the pod may then be gone.
+   * Asks for the eviction of exactly this pod (the UID counts) and finds out what became of it. Once it was sent, the signal
+   * no longer counts.
+   * @throws RebalancerError; `ERRORS` says of its code whether the eviction may have happened all the same.
    */
   evict(pod: PodRef, signal: AbortSignal): Promise<EvictReply>;
 }
 
 /**
- * accepted: the pod is terminating or gone by this eviction. refused: it surely still runs, and `why` is a clause that names
+ * accepted: the pod is terminating or gone by this eviction; `replaced` where nobody need wait for its replacement. refused: it surely still runs, and `why` is a clause that names
  * the budget. gone: it had been replaced or removed before, by somebody else.
  */
 export type EvictReply =
-  | { readonly outcome: "accepted"; readonly note?: string }
+  | { readonly outcome: "accepted"; readonly note?: string; readonly replaced?: true }
   | { readonly outcome: "refused"; readonly why: string }
   | { readonly outcome: "gone" };
 

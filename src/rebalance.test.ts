@@ -73,10 +73,30 @@ describe("one run", () => {
 
   it("holds, and gives the Lease back", async () => {
     const world = unevenWorld();
-    const { ports } = portsOf(world);
-    const report = await rebalance(IDENTITY, ports, { ...POLICY, suspend: true }, NEVER);
-    expect(report).toMatchObject({ reason: "suspended", exitCode: 0, removal: undefined });
+    world.workload = { ...world.workload, rollout: "1 of 8 pods is new" };
+    const report = await rebalance(IDENTITY, portsOf(world).ports, POLICY, NEVER);
+    expect(report).toMatchObject({ reason: "rollout_in_progress", exitCode: 0, removal: undefined });
     expect(released(world)).toBe(1);
+  });
+
+  it("writes nothing at all while it is suspended, not even a Lease", async () => {
+    const world = unevenWorld({ faults: { lock: () => new RebalancerError("FORBIDDEN", "planted") } });
+    const report = await rebalance(IDENTITY, portsOf(world).ports, { ...POLICY, suspend: true }, NEVER);
+    expect(report).toMatchObject({ reason: "suspended", exitCode: 0, error: undefined });
+    expect(world.calls.lock).toBe(0);
+  });
+
+  it("names what holds it back without metrics, also when they cannot be read", async () => {
+    const fetch = () => new RebalancerError("CONNECTION_FAILED", "no metrics");
+    const held = unevenWorld({ heldBy: "another", faults: { fetch } });
+    const { ports, told } = portsOf(held);
+    expect(await rebalance(IDENTITY, ports, POLICY, NEVER)).toMatchObject({ reason: "locked", exitCode: 0 });
+    expect(told.find(({ level }) => level === "warn")?.sentence).toBe("The metrics were not read: no metrics");
+    const free = unevenWorld({ faults: { fetch } });
+    expect(await rebalance(IDENTITY, portsOf(free).ports, POLICY, NEVER)).toMatchObject({
+      reason: "failed",
+      exitCode: 1,
+    });
   });
 
   it("asks for no metrics and takes no Lease where there is no one workload", async () => {

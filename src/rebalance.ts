@@ -5,10 +5,10 @@ import { formatDuration } from "./durations.ts";
 import { asRebalancerError, RebalancerError } from "./errors.ts";
 import { type Limits, reasonOf, rotate } from "./kubernetes/manager.ts";
 import { tellDecision, tellEnd, tellLock, tellRemoval, tellSignals, tellSnapshot } from "./logging/narration.ts";
-import { assess } from "./podstate/assess.ts";
+import { assess, type Observation } from "./podstate/assess.ts";
 import type { Clock, Cluster, HeldLock, Lock, MetricsSource, Narrator, Sink } from "./ports.ts";
 import { exitCodeOf, type Reason } from "./reasons.ts";
-import type { Decision, Group, Policy, RemovalResult, RunReport, Signals, Step } from "./types.ts";
+import type { Decision, Group, Policy, RemovalResult, RemovalStep, RunReport, Signals, Step } from "./types.ts";
 
 export interface Ports {
   readonly cluster: Cluster;
@@ -37,7 +37,8 @@ const SINK_MILLIS = 15_000;
 /**
  * Runs once. What goes wrong is in the report, with the exit code; the Lease is released on every path.
  *
- * @param signal - aborts when the run is told to stop; a removal that was begun is still followed to its end.
+ * @param signal - aborts when the run is told to stop. An eviction that was sent is still followed to its end; its replacement is
+ *   not waited for.
  * @returns the report that was written to every sink. Never throws.
  */
 export async function rebalance(
@@ -82,18 +83,38 @@ async function runSteps(run: Progress, ports: Ports, policy: Policy, limits: Lim
 
   const snapshot = await step("observe", () => cluster.observe(signal), tellSnapshot);
   const { workload } = snapshot;
-  // Without one workload there is no Lease to take and no query to ask; the gates name the reason.
-  const lock = workload && (run.lock = await step("lock", () => cluster.lock(workload, signal), tellLock));
-  const signals = workload ? await step("fetch", () => metrics.fetch(snapshot.pods, signal), tellSignals) : NO_SIGNALS;
+  // Without one workload there is no Lease to take and no query to ask, and one that is suspended is left alone: the gates name
+  // the reason.
+  const suspended = policy.suspend || workload?.suspended === true;
+  const lock =
+    workload && !suspended && (run.lock = await step("lock", () => cluster.lock(workload, signal), tellLock));
+  const record = { heldBy: lock ? lock.heldBy : undefined, removals: lock ? lock.removals : [] };
+  const fetch = () => step("fetch", () => metrics.fetch(snapshot.pods, signal), tellSignals);
+  const signals = workload ? await fetch().catch(unlessHeld({ snapshot, record }, ports, policy, signal)) : NO_SIGNALS;
 
-  const record = { heldBy: lock?.heldBy, removals: lock?.removals ?? [] };
   const group = (run.group = assess({ snapshot, record, signals }, policy));
   const decision = (run.decision = await step("decide", async () => decide(group, policy), tellDecision));
 
-  if (decision.action === "hold" || lock === undefined || lock.heldBy !== undefined) return;
+  if (decision.action === "hold" || !lock || lock.heldBy !== undefined) return;
   const plan = { targets: decision.targets, seen: snapshot };
   const rotatePorts = { cluster, lock, clock, narrator };
   run.removal = await step("act", () => rotate(plan, rotatePorts, policy, limits), tellRemoval);
+}
+
+/** What holds a run back without any metrics names the reason; that they cannot be read is then no more than a warning. */
+function unlessHeld(
+  seen: Pick<Observation, "snapshot" | "record">,
+  { narrator }: Ports,
+  policy: Policy,
+  signal: AbortSignal,
+) {
+  return (thrown: unknown): Signals => {
+    const blind = decide(assess({ ...seen, signals: NO_SIGNALS }, policy), policy);
+    if (signal.aborted || blind.action !== "hold" || blind.reason === "insufficient_metrics") throw thrown;
+    const error = asRebalancerError(thrown);
+    narrator.warn(`The metrics were not read: ${error.message}`, { error });
+    return NO_SIGNALS;
+  };
 }
 
 const NO_SIGNALS: Signals = { cpu: undefined, lag: undefined, rate: undefined, memory: undefined };
@@ -140,9 +161,10 @@ function endOf({ error, removal, decision }: Progress, dryRun: boolean): { reaso
   return { reason: "failed", detail: "the run ended without a decision" };
 }
 
+const NOT_REMOVED: ReadonlySet<RemovalStep["outcome"]> = new Set(["skipped", "failed"] as const);
+
 function mayHaveRemoved(removal: RemovalResult | undefined): boolean {
-  if (removal?.error?.code === "EVICTION_UNCLEAR") return true;
-  return removal?.steps.some(({ outcome }) => outcome === "replaced" || outcome === "evicted") ?? false;
+  return removal?.steps.some(({ outcome }) => !NOT_REMOVED.has(outcome)) ?? false;
 }
 
 /** A report that cannot be written does not change what the run did. */

@@ -186,8 +186,11 @@ export interface RemovalStep {
   readonly pod: string;
   readonly uid: string;
   readonly role: Role;
-  /** replaced: evicted, and its successor Ready; evicted: removed, successor not (yet) Ready. */
-  readonly outcome: "replaced" | "evicted" | "skipped" | "failed";
+  /**
+   * replaced: evicted, and its successor Ready; evicted: removed, successor not (yet) Ready; unclear: nobody knows whether it
+   * was, or will be, removed; failed: it surely was not; skipped: not asked for.
+   */
+  readonly outcome: "replaced" | "evicted" | "unclear" | "skipped" | "failed";
   readonly why: string;
 }
 

@@ -121,5 +121,5 @@ function verifyExit(evictions: readonly WorldEvent[], report: RunReport): string
 }
 
 function unclearRemovals({ removal }: RunReport): number {
-  return removal?.error?.code === "EVICTION_UNCLEAR" ? 1 : 0;
+  return removal?.steps.filter(({ outcome }) => outcome === "unclear").length ?? 0;
 }

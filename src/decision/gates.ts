@@ -28,7 +28,8 @@ const WORLD_GATES = {
   pods_not_ready: ({ pods, workload }) => {
     const wanted = workload?.replicas ?? pods.length;
     const ready = readyPods(pods).length;
-    return ready < READY_SHARE * wanted ? `${ready} of ${wanted} wanted pods are Ready` : undefined;
+    const matched = pods.length < wanted ? `; ${pods.length} match the selector` : "";
+    return ready < READY_SHARE * wanted ? `${ready} of ${wanted} wanted pods are Ready${matched}` : undefined;
   },
 } satisfies Partial<Record<HoldReason, Gate<Snapshot>>>;
 
@@ -89,9 +90,9 @@ export function tooFewPods({ pods }: Pick<Snapshot, "pods">, policy: Policy): st
     : `${ready} pods are Ready, ${policy.minPodsRequired} must stay (MIN_PODS_REQUIRED)`;
 }
 
-/** The Ready pods; a terminating pod is not Ready, whatever its condition says. */
+/** The Ready pods; a terminating pod has no `readySince`. */
 export function readyPods(pods: readonly PodInfo[]): readonly PodInfo[] {
-  return pods.filter((pod) => pod.readySince !== undefined && !pod.terminating);
+  return pods.filter((pod) => pod.readySince !== undefined);
 }
 
 function firstClosed<Seen>(

@@ -60,7 +60,7 @@ describe("a dry run", () => {
     const cluster = dryRun(clusterWith());
     await cluster.observe(NEVER);
     const reply = await cluster.evict(podOf("a"), NEVER);
-    expect(reply).toEqual({ outcome: "accepted", note: "the API would accept the eviction" });
+    expect(reply).toEqual({ outcome: "accepted", note: "the API would accept the eviction", replaced: true });
     const { pods } = await cluster.observe(NEVER);
     const standIn = { uid: "dry-run:uid-a", created: NOON, readySince: new Date("2026-03-01T11:00:00Z") };
     expect(pods).toEqual([podOf("a", standIn), podOf("b")]);
@@ -80,7 +80,7 @@ describe("a dry run", () => {
     const probeEviction = () => Promise.reject(new RebalancerError("FORBIDDEN", message));
     const cluster = dryRun(clusterWith({ probeEviction }));
     const note = "PDB not checked: no right to create pods/eviction";
-    expect(await cluster.evict(podOf("a"), NEVER)).toEqual({ outcome: "accepted", note });
+    expect(await cluster.evict(podOf("a"), NEVER)).toEqual({ outcome: "accepted", note, replaced: true });
   });
 
   it.each([

@@ -35,7 +35,7 @@ export function dryRun(cluster: KubernetesCluster): Cluster {
       const reply = await cluster.probeEviction(pod, signal).catch(unchecked);
       if (reply.outcome !== "accepted") return reply;
       removed.set(pod.uid, observedAt);
-      return { note: "the API would accept the eviction", ...reply };
+      return { note: "the API would accept the eviction", ...reply, replaced: true };
     },
   };
 }

@@ -1,3 +1,4 @@
+import { roleWords } from "../output/sentences.ts";
 import type { Sink } from "../ports.ts";
 import { REASONS } from "../reasons.ts";
 import type { RemovalStep, RunReport, WorkloadRef } from "../types.ts";
@@ -32,7 +33,7 @@ export function eventSink(client: KubernetesClient, now: () => Date, instance: s
 
 function eventOf(report: RunReport, workload: WorkloadRef, touched: readonly RemovalStep[]): WireEvent {
   const { kind, namespace, name, uid } = workload;
-  const what = touched.map((step) => `${step.outcome} ${step.pod} (${step.role.replace("_", " ")})`).join(", ");
+  const what = touched.map((step) => `${step.outcome} ${step.pod} (${roleWords(step.role)})`).join(", ");
   const detail = report.reason === "rotated" ? "" : ` ${report.detail}.`;
   return {
     apiVersion: "v1",

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 
 import { type Answer, type Loopback, startLoopback } from "../../test/fakes/loopback.ts";
+import { RebalancerError } from "../errors.ts";
 import { createHttpClient } from "../http.ts";
 import { createKubernetesClient, type KubernetesClient, type WirePod } from "./client.ts";
 import { evictPod } from "./evict.ts";
@@ -175,19 +176,40 @@ describe("after a doubtful answer", () => {
     await expect(evict(client)).rejects.toMatchObject({ code: "EVICTION_UNCLEAR" });
   });
 
-  it("the pod is looked at though the run was told to stop", async () => {
+  it("the pod is looked at though the run was told to stop when the eviction had been sent", async () => {
     const stop = new AbortController();
     const { client } = await apiWith(
       RUNS,
-      () => {
+      (response) => {
         stop.abort();
+        response.destroy();
       },
       TERMINATING,
     );
     expect(await evict(client, false, stop.signal)).toMatchObject({
       outcome: "accepted",
-      note: expect.stringMatching(/CANCELLED/),
+      note: expect.stringMatching(/CONNECTION_FAILED/),
     });
+  });
+
+  it("nothing is sent when the run is told to stop while the pod is looked at", async () => {
+    const stop = new AbortController();
+    const reason = new RebalancerError("CANCELLED", "told to stop");
+    const { api, client } = await apiWith((response) => {
+      stop.abort(reason);
+      response.end(JSON.stringify(RUNS));
+    }, DONE);
+    await expect(evict(client, false, stop.signal)).rejects.toThrow(reason);
+    expect(evictionsOf(api)).toBe(0);
+  });
+
+  it("a broken TLS connection is a doubt like any other", async () => {
+    const { client } = await apiWith(RUNS, DONE, TERMINATING);
+    const createEviction: KubernetesClient["createEviction"] = async (...call) => {
+      await client.createEviction(...call);
+      throw new RebalancerError("TLS_FAILED", "bad record");
+    };
+    expect(await evict({ ...client, createEviction })).toMatchObject({ outcome: "accepted" });
   });
 
   it("a dry run has nothing to look for", async () => {

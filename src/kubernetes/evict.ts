@@ -11,6 +11,7 @@ import { isTerminating } from "./pods.ts";
  * The UID is compared before: an eviction with a wrong UID fails, but spends the PodDisruptionBudget for two minutes. It is
  * sent as a precondition too, for the moment in between.
  *
+ * @param signal - ends what comes before the eviction is sent.
  * @param options - dryRun: the API server judges, budget included, and changes nothing (`dryRun=All`).
  * @throws RebalancerError `EVICTION_FAILED` (it still runs, but the eviction may yet take effect) or `EVICTION_UNCLEAR`
  *   (nobody knows) after a doubtful answer; any other code says that the eviction surely did not happen.
@@ -23,8 +24,10 @@ export async function evictPod(
   signal: AbortSignal,
 ): Promise<EvictReply> {
   if (!(await stillRuns(client, pod, signal))) return { outcome: "gone" };
+  signal.throwIfAborted();
   try {
-    await client.createEviction(pod, options, signal);
+    // From here on not the caller's signal: an eviction that was sent is followed to its end, or nobody knows what became of it.
+    await client.createEviction(pod, options, new AbortController().signal);
     return { outcome: "accepted" };
   } catch (thrown) {
     const error = asRebalancerError(thrown);
@@ -35,7 +38,7 @@ export async function evictPod(
   }
 }
 
-/** Replies by which the server said no. */
+/** Replies by which the server said no. A TLS error is none: the connection may have broken after the request. */
 const SAID_NO: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "UNAUTHORIZED",
   "FORBIDDEN",
@@ -43,7 +46,6 @@ const SAID_NO: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "REQUEST_REJECTED",
   "THROTTLED",
   "REDIRECTED",
-  "TLS_FAILED",
   "CREDENTIALS_INVALID",
 ]);
 

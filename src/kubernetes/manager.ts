@@ -2,6 +2,7 @@ import { ineligibility } from "../decision/eligible.ts";
 import { firstWorldHold, readyPods, tooFewPods } from "../decision/gates.ts";
 import { formatDuration } from "../durations.ts";
 import { asRebalancerError, type ErrorCode, RebalancerError } from "../errors.ts";
+import { roleWords } from "../output/sentences.ts";
 import { candidate } from "../podstate/assess.ts";
 import type { Clock, Cluster, EvictReply, Lock, Narrator } from "../ports.ts";
 import type { Reason } from "../reasons.ts";
@@ -41,6 +42,8 @@ interface Halt {
   readonly error?: RebalancerError;
 }
 
+const ALL_ROTATED: Halt = { reason: "rotated", detail: "" };
+
 type Ending = { readonly outcome: RemovalStep["outcome"]; readonly why: string; readonly halt?: Halt };
 
 /**
@@ -72,11 +75,7 @@ export async function rotate(
     steps.push({ pod: pod.name, uid: pod.uid, role, outcome: ending.outcome, why: ending.why });
     halt ??= ending.halt;
   }
-  const untouched = steps.every((step) => step.outcome === "skipped");
-  const { reason, detail, error } = halt ?? {
-    reason: untouched ? ("target_changed" as const) : ("rotated" as const),
-    detail: steps.map((step) => `${step.pod}: ${step.why}`).join("; "),
-  };
+  const { reason, detail, error } = halt ?? ALL_ROTATED;
   return { requested: steps.length, steps, reason, detail, error };
 }
 
@@ -90,19 +89,26 @@ interface Rotation extends RotatePorts {
 
 async function removeOne(target: Target, rotation: Rotation): Promise<Ending> {
   const { pod } = target;
-  let outcome: "failed" | "evicted" = "failed";
+  let outcome: RemovalStep["outcome"] = "failed";
   try {
     rotation.signal.throwIfAborted();
     const fresh = await rotation.cluster.observe(rotation.signal);
     const obstacle = obstacleTo(target, fresh, rotation);
-    if (obstacle) return obstacle;
+    if (obstacle) return skipped(obstacle);
 
-    const reply = await evictRecorded(target, rotation);
-    if (reply.outcome === "gone") return skipped("it was already gone");
-    if (reply.outcome === "refused") return skipped(reply.why, { reason: "blocked_by_pdb", detail: reply.why });
+    await rotation.lock.removing(pod);
+    const reply = await evict(target, rotation).catch(async (thrown: unknown) => {
+      if (asRebalancerError(thrown).mayHaveEvicted) outcome = "unclear";
+      else await strike(pod, rotation);
+      throw thrown;
+    });
+    if (reply.outcome !== "accepted") {
+      await strike(pod, rotation);
+      return skipped(reply.outcome === "gone" ? ALREADY_GONE : { reason: "blocked_by_pdb", detail: reply.why });
+    }
 
     outcome = "evicted";
-    await replacementOf(pod, fresh, rotation);
+    if (!reply.replaced) await replacementOf(pod, fresh, rotation);
     return { outcome: "replaced", why: reply.note ?? "evicted and replaced" };
   } catch (thrown) {
     const error = asRebalancerError(thrown);
@@ -110,71 +116,62 @@ async function removeOne(target: Target, rotation: Rotation): Promise<Ending> {
   }
 }
 
+const ALREADY_GONE: Halt = { reason: "target_changed", detail: "it was already gone" };
+
 /** The look before each removal: the same rules as for the decision, on fresh data. */
-function obstacleTo({ pod }: Target, fresh: Snapshot, { seen, policy, clock, deadline }: Rotation): Ending | undefined {
+function obstacleTo({ pod }: Target, fresh: Snapshot, { seen, policy, clock, deadline }: Rotation): Halt | undefined {
   const hold = firstWorldHold(fresh, policy);
-  if (hold) return skipped(hold.detail, hold);
+  if (hold) return hold;
   if (fresh.workload?.uid !== seen.workload?.uid) {
-    const detail = "the workload was deleted and created anew";
-    return skipped(detail, { reason: "target_changed", detail });
+    return { reason: "target_changed", detail: "the workload was deleted and created anew" };
   }
   const now = fresh.pods.find(({ uid }) => uid === pod.uid);
-  if (now === undefined) return skipped("it was already gone");
+  if (now === undefined) return ALREADY_GONE;
   const why = ineligibility(candidate(now, fresh.observedAt), policy);
-  if (why !== undefined) return skipped(`it is now ${why}`);
+  if (why !== undefined) return { reason: "target_changed", detail: `${pod.name} is now ${why}` };
   const tooFew = tooFewPods(fresh, policy);
-  if (tooFew !== undefined) return skipped(tooFew, { reason: "would_breach_minimum", detail: tooFew });
+  if (tooFew !== undefined) return { reason: "would_breach_minimum", detail: tooFew };
   const needed = now.graceSeconds + policy.replacementTimeoutSeconds;
   const left = Math.max(0, Math.floor((deadline.getTime() - clock.now().getTime()) / 1_000));
-  if (left < needed) {
-    const detail = `${formatDuration(left)} are left of RUN_DEADLINE, and one removal may take ${formatDuration(needed)}`;
-    return skipped(detail, { reason: "deadline_near", detail });
-  }
-  return undefined;
+  if (left >= needed) return undefined;
+  const [rest, whole] = [formatDuration(left), formatDuration(needed)];
+  return { reason: "deadline_near", detail: `${rest} are left of RUN_DEADLINE, and one removal may take ${whole}` };
 }
 
-/** Records the removal, sends the eviction, and strikes the record if the eviction surely did not happen. */
-async function evictRecorded({ pod, role, score }: Target, rotation: Rotation): Promise<EvictReply> {
-  const { cluster, lock, narrator, signal } = rotation;
-  await lock.removing(pod);
-  let reply: EvictReply;
+async function evict({ pod, role, score }: Target, { cluster, narrator, signal }: Rotation): Promise<EvictReply> {
+  signal.throwIfAborted();
+  narrator.info(`Evicting ${pod.name}: ${roleWords(role)}, score ${score.toFixed(2)}.`, { pod: pod.name, role });
+  return await cluster.evict(pod, signal);
+}
+
+/** Takes back the record of a removal that surely did not happen. Where that fails, the next run waits for nothing, no more. */
+async function strike(pod: PodInfo, { lock, narrator }: Rotation): Promise<void> {
   try {
-    signal.throwIfAborted();
-    narrator.info(`Evicting ${pod.name}: ${words(role)}, score ${score.toFixed(2)}.`, { pod: pod.name, role });
-    // Not the run's signal: an eviction that was begun is followed to its end, or nobody knows what became of it.
-    reply = await cluster.evict(pod, new AbortController().signal);
+    await lock.refused(pod);
   } catch (thrown) {
-    if (!MAY_HAVE_HAPPENED.has(asRebalancerError(thrown).code)) await lock.refused(pod);
-    throw thrown;
+    const error = asRebalancerError(thrown);
+    narrator.warn(`The record still counts ${pod.name} as removed: ${error.message}.`, { pod: pod.name, error });
   }
-  if (reply.outcome !== "accepted") await lock.refused(pod);
-  return reply;
 }
-
-/** Of an eviction; after any other error it surely did not happen. */
-const MAY_HAVE_HAPPENED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  "EVICTION_FAILED",
-  "EVICTION_UNCLEAR",
-  "INTERNAL",
-]);
 
 /** Waits until the pod is gone and as many pods are Ready as before, or as many as the workload now wants. */
 async function replacementOf(pod: PodInfo, before: Snapshot, rotation: Rotation): Promise<void> {
   const { cluster, clock, narrator, policy, signal } = rotation;
   const started = clock.now().getTime();
   const patience = pod.graceSeconds + policy.replacementTimeoutSeconds;
+  const settled = settlingPods(before);
   for (;;) {
     const now = await cluster.observe(signal);
     const wanted = Math.min(readyPods(before.pods).length, now.workload?.replicas ?? Number.POSITIVE_INFINITY);
-    const settled = settledPods(before, now).length;
+    const count = settled(now);
     const gone = !now.pods.some(({ uid }) => uid === pod.uid);
     const waited = (clock.now().getTime() - started) / 1_000;
-    if (gone && settled >= wanted) {
-      narrator.info(`${pod.name} is replaced: ${settled} pods are Ready.`, { pod: pod.name, ms: waited * 1_000 });
+    if (gone && count >= wanted) {
+      narrator.info(`${pod.name} is replaced: ${count} pods are Ready.`, { pod: pod.name, ms: waited * 1_000 });
       return;
     }
     if (waited >= patience) {
-      const state = gone ? `${settled} of ${wanted} pods are Ready` : "it is still terminating";
+      const state = gone ? `${count} of ${wanted} pods are Ready` : "it is still terminating";
       throw new RebalancerError(
         "REPLACEMENT_LATE",
         `${pod.name} was evicted and is not replaced after ${formatDuration(Math.round(waited))}: ${state}`,
@@ -184,19 +181,38 @@ async function replacementOf(pod: PodInfo, before: Snapshot, rotation: Rotation)
   }
 }
 
-/** Pods that were Ready before and still are, and new ones that have been Ready for long enough. */
-function settledPods(before: Snapshot, now: Snapshot): readonly PodInfo[] {
+/**
+ * Counts pods that were Ready before and still are, and new ones that have been Ready for long enough: since they were first seen
+ * so, because the time in the Ready condition is that of a node's clock.
+ *
+ * @returns a function that takes one look after the other.
+ */
+function settlingPods(before: Snapshot): (now: Snapshot) => number {
   const existed = new Set(before.pods.map(({ uid }) => uid));
   const wereReady = new Set(readyPods(before.pods).map(({ uid }) => uid));
-  const holdMillis = Math.max(now.workload?.minReadySeconds ?? 0, LEAST_READY_SECONDS) * 1_000;
-  return readyPods(now.pods).filter(({ uid, readySince }) => {
-    if (existed.has(uid)) return wereReady.has(uid);
-    return readySince !== undefined && now.observedAt.getTime() - readySince.getTime() >= holdMillis;
-  });
+  let firstSeen = new Map<string, number>();
+  return (now) => {
+    const at = now.observedAt.getTime();
+    const earlier = firstSeen;
+    firstSeen = new Map(
+      readyPods(now.pods).map(({ uid, readySince }) => {
+        // Another time in the condition: it was not Ready in between.
+        const key = `${uid} ${readySince?.getTime()}`;
+        return [key, earlier.get(key) ?? at];
+      }),
+    );
+    // Both times are cut to whole seconds: their difference may be one too large.
+    const holdMillis = (Math.max(now.workload?.minReadySeconds ?? 0, LEAST_READY_SECONDS) + 1) * 1_000;
+    const settled = readyPods(now.pods).filter(({ uid, readySince }) => {
+      if (existed.has(uid)) return wereReady.has(uid);
+      return at - (firstSeen.get(`${uid} ${readySince?.getTime()}`) ?? at) >= holdMillis;
+    });
+    return settled.length;
+  };
 }
 
-function skipped(why: string, halt?: Halt): Ending {
-  return { outcome: "skipped", why, ...(halt && { halt }) };
+function skipped(halt: Halt): Ending {
+  return { outcome: "skipped", why: halt.detail, halt };
 }
 
 const REASON_OF_ERROR: Readonly<Partial<Record<ErrorCode, Reason>>> = {
@@ -209,8 +225,4 @@ const REASON_OF_ERROR: Readonly<Partial<Record<ErrorCode, Reason>>> = {
 /** What ended a run that threw this. */
 export function reasonOf(error: RebalancerError): Reason {
   return REASON_OF_ERROR[error.code] ?? "failed";
-}
-
-function words(role: Target["role"]): string {
-  return role.replace("_", " ");
 }

@@ -1,7 +1,7 @@
 /** The sentences that the steps of a run log, so that `jq -r .msg` reads as prose. */
 
 import { readyPods } from "../decision/gates.ts";
-import { summarise } from "../output/sentences.ts";
+import { roleWords, summarise } from "../output/sentences.ts";
 import type { HeldLock, Lock, Narrator } from "../ports.ts";
 import { REASONS } from "../reasons.ts";
 import { type Decision, type RemovalResult, type RunReport, SIGNALS, type Signals, type Snapshot } from "../types.ts";
@@ -35,13 +35,13 @@ export function tellSignals(signals: Signals): string {
 export function tellDecision(decision: Decision): string {
   const passedOver = decision.passedOver.map(({ pod, why }) => ` ${pod} is passed over: ${why}.`).join("");
   if (decision.action === "hold") return `Hold (${decision.reason}): ${decision.detail}.${passedOver}`;
-  const targets = decision.targets.map(({ pod, role }) => `${pod.name} (${role.replace("_", " ")})`).join(", then ");
+  const targets = decision.targets.map(({ pod, role }) => `${pod.name} (${roleWords(role)})`).join(", then ");
   return `Rotate ${targets}: ${decision.because.join("; ")}.${passedOver}`;
 }
 
-export function tellRemoval({ steps, reason }: RemovalResult): string {
-  const parts = steps.map(({ pod, outcome, why }) => `${pod} ${outcome}: ${why}`);
-  return `${REASONS[reason].sentence} ${parts.join("; ")}.`;
+export function tellRemoval({ steps }: RemovalResult): string {
+  const parts = steps.map(({ pod, why }) => `${pod}: ${why}`);
+  return `The rotation has ended: ${parts.join("; ")}.`;
 }
 
 /** The run's last line: what came of it, and, unless all is well, what to do. */

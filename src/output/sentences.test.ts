@@ -48,11 +48,15 @@ describe("the run in a sentence", () => {
     );
   });
 
-  it("names a target that went by itself", () => {
-    const removal = withSteps(planned.removal, done, { outcome: "skipped", why: "it was already gone" });
-    const report = { ...planned, dryRun: false, removal, reason: "rotated" as const };
+  it("names a target of which nobody knows whether it was removed", () => {
+    const removal = withSteps(
+      planned.removal,
+      { outcome: "unclear", why: "no answer" },
+      { outcome: "skipped", why: "" },
+    );
+    const report = { ...planned, dryRun: false, removal, reason: "failed" as const, detail: "no answer" };
     expect(summarise(report)).toBe(
-      `Rotated 1 of 2 pods: ${busy} (most busy). Not touched: ${idle} (it was already gone).`,
+      `Rotated 0 of 2 pods. Perhaps removed: ${busy} (most busy). The run failed: no answer.`,
     );
   });
 

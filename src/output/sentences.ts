@@ -1,7 +1,7 @@
 /** What a run came to, in sentences. Log, table and JSON share them. */
 
 import { REASONS, type Reason } from "../reasons.ts";
-import type { RemovalResult, RemovalStep, Role, RunReport } from "../types.ts";
+import type { RemovalStep, Role, RunReport } from "../types.ts";
 
 /** "most busy". */
 export function roleWords(role: Role): string {
@@ -30,27 +30,26 @@ export function summarise(report: RunReport): string {
   const explanation = explain(reason, detail);
   if (removal) {
     const complete = reason === "rotated" || reason === "would_rotate";
-    return [whatWasDone(report), complete ? whatWasLeft(removal) : explanation].join(" ").trimEnd();
+    return complete ? whatWasDone(report) : `${whatWasDone(report)} ${explanation}`;
   }
   if (decision?.action !== "hold" || error) return explanation;
   return `Held: ${explanation.charAt(0).toLowerCase()}${explanation.slice(1)}`;
 }
 
-/** "Rotated 1 of 2 pods: a (most busy). Evicted, not yet replaced: b (least busy)." */
+/** "Rotated 1 of 2 pods: a (most busy). Evicted, not yet replaced: b (least busy)." A pod of which nobody knows is named, too. */
 function whatWasDone({ removal, dryRun }: RunReport): string {
   const { steps = [], requested = 0 } = removal ?? {};
   const replaced = steps.filter(({ outcome }) => outcome === "replaced");
-  const evicted = steps.filter(({ outcome }) => outcome === "evicted");
+  const others = (Object.keys(UNFINISHED) as (keyof typeof UNFINISHED)[]).flatMap((outcome) => {
+    const pods = steps.filter((step) => step.outcome === outcome);
+    return pods.length === 0 ? [] : [`${UNFINISHED[outcome]}: ${named(pods)}.`];
+  });
   const verb = dryRun ? "A live run would rotate" : "Rotated";
   const rotated = `${verb} ${replaced.length} of ${requested} pods${replaced.length > 0 ? `: ${named(replaced)}` : ""}.`;
-  return evicted.length === 0 ? rotated : `${rotated} Evicted, not yet replaced: ${named(evicted)}.`;
+  return [rotated, ...others].join(" ");
 }
 
-/** A target that went by itself does not end a rotation; any other stop is told by the run's reason. */
-function whatWasLeft({ steps }: RemovalResult): string {
-  const left = steps.filter(({ outcome }) => outcome === "skipped").map(({ pod, why }) => `${pod} (${why})`);
-  return left.length === 0 ? "" : `Not touched: ${left.join(", ")}.`;
-}
+const UNFINISHED = { evicted: "Evicted, not yet replaced", unclear: "Perhaps removed" } as const;
 
 function named(steps: readonly RemovalStep[]): string {
   return steps.map(({ pod, role }) => `${pod} (${roleWords(role)})`).join(", ");

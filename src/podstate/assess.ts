@@ -62,7 +62,7 @@ export function candidate(pod: PodInfo, observedAt: Date): Candidate {
   return {
     pod,
     ageSeconds: (observedAt.getTime() - pod.created.getTime()) / 1_000,
-    ready: pod.readySince !== undefined && !pod.terminating,
+    ready: pod.readySince !== undefined,
   };
 }
 

@@ -149,6 +149,7 @@ export function fakeCluster(world: World): Cluster {
       return fakeLock(world);
     },
     async evict(pod, signal): Promise<EvictReply> {
+      signal.throwIfAborted();
       const why = world.budget(pod.name);
       if (why !== undefined) return { outcome: "refused", why };
       const found = snapshotOf(world).pods.find(({ uid }) => uid === pod.uid);
@@ -156,7 +157,8 @@ export function fakeCluster(world: World): Cluster {
       const fault = world.faults.evict?.(world.calls.evict);
       // An unclear eviction did happen here: the hardest case for the caller.
       if (fault === undefined || (fault !== "hang" && fault.code === "EVICTION_UNCLEAR")) remove(world, pod);
-      await misbehave(world, "evict", signal);
+      // It was sent: from here on the signal no longer counts.
+      await misbehave(world, "evict", new AbortController().signal);
       return { outcome: "accepted" };
     },
   };
