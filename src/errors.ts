@@ -13,7 +13,7 @@ export const ERRORS = {
   CONFIG_INVALID: { retryable: false, advice: "Correct the named settings; nothing was read or changed." },
   CREDENTIALS_INVALID: {
     retryable: false,
-    advice: "Check the kubeconfig, the context or the service account's files.",
+    advice: "Check the named file, plugin, context or header; what proves who we are is missing or broken.",
   },
   CONNECTION_FAILED: {
     retryable: true,
@@ -40,7 +40,8 @@ export const ERRORS = {
   UNAUTHORIZED: { retryable: false, advice: "Check the token, password or client certificate; it may have expired." },
   FORBIDDEN: {
     retryable: false,
-    advice: "Grant the named right; deploy/kubernetes/base/role.yaml lists all that are needed.",
+    advice:
+      "Grant the named right (deploy/kubernetes/base/role.yaml has all for Kubernetes), or check the metrics server's tenant.",
   },
   NOT_FOUND: { retryable: false, advice: "Check the address, the namespace and the name." },
   CONFLICT: { retryable: false, advice: "Somebody else changed the object in the meantime; the next run looks again." },

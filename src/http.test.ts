@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 
 import { type Answer, eventually, type Loopback, startLoopback } from "../test/fakes/loopback.ts";
 import { RebalancerError } from "./errors.ts";
-import { createHttpClient, type HttpCall, type HttpClient, type HttpEndpoint } from "./http.ts";
+import { createHttpClient, type HttpCall, type HttpClient, type HttpEndpoint, orAborted } from "./http.ts";
 
 const CALL: HttpCall = {
   what: "list things",
@@ -47,11 +47,36 @@ describe("a request", () => {
     const body = { type: "application/json", text: '{"ü":1}' };
     const reply = await client.request({ ...CALL, method: "POST", query: { q: "x y" }, body });
     expect(reply.body).toBe('{"ok":true}');
-    expect(reply.date).toBeInstanceOf(Date);
+
     const [request] = server.received;
     expect(request?.url.href).toBe("http://server/prefix/things?extra_label=a%3Db&q=x+y");
     expect(request?.headers).toMatchObject({ "content-type": "application/json", "content-length": "8" });
     expect(request?.body).toBe('{"ü":1}');
+  });
+
+  it("ends, and is not tried again, when the client is closed", async () => {
+    const server = await serverWith(() => "hang");
+    const client = clientOf(server.url);
+    const failed = failureOf(client.request(CALL));
+    await eventually(() => server.received.length === 1);
+    client.close();
+    expect((await failed).code).toBe("CANCELLED");
+    expect(server.received).toHaveLength(1);
+  });
+
+  it("says which call lacks its credentials, and does not try a broken one again", async () => {
+    const server = await serverWith(() => ({ body: "{}" }));
+    const missing = new RebalancerError("CREDENTIALS_INVALID", "/token cannot be read (ENOENT)");
+    const without = clientOf(server.url, { headers: () => Promise.reject(missing) });
+    expect(await failureOf(without.request(CALL))).toMatchObject({
+      code: "CREDENTIALS_INVALID",
+      message: expect.stringMatching(/^list things \(GET .*\/things\): \/token cannot be read \(ENOENT\)$/),
+    });
+    const broken = clientOf(server.url, { headers: async () => ({ authorization: "Bearer s3\ncret" }) });
+    const { code, message } = await failureOf(broken.request(CALL));
+    expect(code).toBe("CREDENTIALS_INVALID");
+    expect(message).not.toContain("s3");
+    expect(server.received).toHaveLength(0);
   });
 
   it("uses one connection for calls one after the other", async () => {
@@ -259,5 +284,13 @@ describe("a connection", () => {
     const server = await serverWith(() => ({ body: "{}" }));
     const error = await failureOf(clientOf(server.url.replace("http:", "https:")).request(CALL));
     expect(error.code).toBe("TLS_FAILED");
+  });
+});
+
+describe("orAborted", () => {
+  it("does not wait for work when the signal has aborted already", async () => {
+    const reason = new Error("told to stop");
+    const never = new Promise<never>(() => {});
+    await expect(orAborted(never, AbortSignal.abort(reason))).rejects.toBe(reason);
   });
 });

@@ -42,14 +42,12 @@ export interface HttpReply {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
   readonly body: string;
-  /** The server's `Date` header. */
-  readonly date: Date | undefined;
 }
 
 export interface HttpClient {
   /** @throws RebalancerError for anything but a whole 2xx reply. */
   request(call: HttpCall): Promise<HttpReply>;
-  /** Closes idle connections, so that the process can end. */
+  /** Ends calls that are still under way and closes all connections, so that the process can end. */
   close(): void;
 }
 
@@ -81,15 +79,19 @@ export function createHttpClient(endpoint: HttpEndpoint): HttpClient {
     });
   }
 
+  const closed = new AbortController();
+
   return {
     async request(call) {
       const deadline = AbortSignal.timeout(call.deadlineMillis);
-      const signal = AbortSignal.any([call.signal, deadline]);
+      const ends = performance.now() + call.deadlineMillis;
+      const signal = AbortSignal.any([call.signal, deadline, closed.signal]);
       const where = `${call.what} (${call.method} ${endpoint.url.origin}${addressOf(endpoint.url, call).pathname})`;
       let last: RebalancerError | undefined;
 
       function explain(thrown: unknown): RebalancerError {
         if (call.signal.aborted) return cancelled(where, call.signal.reason);
+        if (closed.signal.aborted) return cancelled(where, closed.signal.reason);
         if (deadline.aborted) return late(where, call.deadlineMillis, last);
         return failure(where, thrown);
       }
@@ -100,18 +102,25 @@ export function createHttpClient(endpoint: HttpEndpoint): HttpClient {
         last = outcome;
         if (!call.retry || !last.retryable || attempts === MAX_ATTEMPTS) throw last;
         const pause = pauseMillis(attempts, last.reply?.headers["retry-after"]);
-        if (pause > call.deadlineMillis) throw last;
+        if (performance.now() + pause >= ends) throw last;
         await sleep(pause, undefined, { signal }).catch((thrown: unknown) => {
           throw explain(thrown);
         });
       }
     },
-    close: () => agent.destroy(),
+    close() {
+      closed.abort(new RebalancerError("CANCELLED", "the client was closed"));
+      agent.destroy();
+    },
   };
 }
 
 /** What `work` comes to, or the signal's reason as soon as it aborts, whether or not `work` listens to it. */
 export function orAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  if (signal.aborted) {
+    work.catch(() => undefined);
+    return Promise.reject(signal.reason);
+  }
   const { promise, resolve, reject } = Promise.withResolvers<Value>();
   const stop = () => reject(signal.reason);
   signal.addEventListener("abort", stop, { once: true });
@@ -147,12 +156,10 @@ async function readReply(response: http.IncomingMessage, call: HttpCall): Promis
   if (!response.complete) {
     throw new RebalancerError("CONNECTION_FAILED", `${call.what}: the reply was cut off after ${bytes} bytes`);
   }
-  const date = new Date(response.headers.date ?? Number.NaN);
   return {
     status: response.statusCode ?? 0,
     headers: response.headers,
     body: Buffer.concat(chunks).toString("utf8"),
-    date: Number.isNaN(date.getTime()) ? undefined : date,
   };
 }
 
@@ -218,11 +225,16 @@ export function printable(text: string): string {
 }
 
 const TLS_PROBLEM =
-  /^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|EPROTO)/;
+  /^(CERT_|ERR_TLS_|ERR_SSL_|ERR_OSSL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|EPROTO)/;
 
 function failure(where: string, thrown: unknown): RebalancerError {
-  if (thrown instanceof RebalancerError) return thrown;
+  if (thrown instanceof RebalancerError) {
+    if (thrown.code !== "CREDENTIALS_INVALID") return thrown;
+    return new RebalancerError(thrown.code, `${where}: ${thrown.message}`, { cause: thrown });
+  }
   const { code = "", message } = thrown as NodeJS.ErrnoException;
+  // A token with a line break, say: only credentials and configured headers come from outside.
+  if (code === "ERR_INVALID_CHAR") return new RebalancerError("CREDENTIALS_INVALID", `${where}: ${printable(message)}`);
   const kind = TLS_PROBLEM.test(code) ? "TLS_FAILED" : "CONNECTION_FAILED";
   return new RebalancerError(kind, `${where}: ${printable(message || code)}`, { cause: thrown });
 }

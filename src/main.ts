@@ -5,11 +5,13 @@ import { helpText } from "./config/help.ts";
 import { loadConfig } from "./config/load.ts";
 import { asRebalancerError, RebalancerError } from "./errors.ts";
 import { columnsOf, colourWanted } from "./output/terminal.ts";
-import type { ExitCode } from "./types.ts";
+import type { ExitCode } from "./reasons.ts";
 import { runDemoOnce, runOnce } from "./wire.ts";
 
 /** Set by the build. */
 const VERSION = process.env["POD_REBALANCER_VERSION"] ?? "0.0.0-source";
+
+const LAST_WAIT_MILLIS = 2_000;
 
 async function main([command = "", ...args]: readonly string[]): Promise<ExitCode> {
   const { env, stdout } = process;
@@ -51,7 +53,7 @@ async function demo(args: readonly string[]): Promise<ExitCode> {
   return await runDemo(io, runDemoOnce, toldToStop());
 }
 
-/** Aborts at the first SIGTERM or SIGINT; a second one of the same kind ends the process at once. */
+/** Aborts at the first SIGTERM or SIGINT; for a second one of the same kind the kernel decides, which ends the process outside of a container. */
 function toldToStop(): AbortSignal {
   const stop = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const) {
@@ -64,6 +66,9 @@ function usage(why: string): RebalancerError {
   return new RebalancerError("CONFIG_INVALID", `${why}; expected run, plan or demo (see pod-rebalancer --help)`);
 }
 
+// A reader that has gone away (`| head`) is its own business; the report's own write says when it fails.
+process.stdout.on("error", () => undefined);
+
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (thrown) {
@@ -73,3 +78,5 @@ try {
   process.stderr.write(lines.map((line) => `pod-rebalancer: ${line}\n`).join(""));
   process.exitCode = faulty ? 2 : 1;
 }
+// All is said and done: what still holds the process up (a plugin that hangs, a reader that does not read) may not hold up the Job.
+setTimeout(() => process.exit(), LAST_WAIT_MILLIS).unref();

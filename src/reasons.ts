@@ -137,11 +137,38 @@ export const REASONS = { ...HOLD_REASONS, ...ACT_REASONS };
 export type HoldReason = keyof typeof HOLD_REASONS;
 export type Reason = keyof typeof REASONS;
 
+/** What the exit code of the process says. */
+export const EXIT_CODES = {
+  0: {
+    meaning: "done, or held or stopped for a good reason, even after one removal",
+    advice: "Nothing; the last line of the log names the reason.",
+  },
+  1: {
+    meaning: "failed or told to stop; nothing was removed",
+    advice: "Read the last line of the log. The next run looks at the world anew.",
+  },
+  2: {
+    meaning: "wrong settings or usage; nothing was read or changed",
+    advice: "Correct what stderr names; all faults are listed together.",
+  },
+  3: {
+    meaning: "something was removed, or may have been, and then the run failed or was told to stop",
+    advice:
+      "Look at the group's pods first: is each removed pod replaced and Ready? Then read the last line of the log.",
+  },
+  4: {
+    meaning: "nothing could be judged: no pods, an ambiguous group, too few metrics",
+    advice: "Correct the selector or the metrics. Until then nobody watches the group.",
+  },
+} as const;
+
+export type ExitCode = keyof typeof EXIT_CODES;
+
 /**
  * The exit code of a run that ended for this reason.
  * @param removed - whether any pod was, or may have been, removed by this run.
  */
-export function exitCodeOf(reason: Reason, removed: boolean): 0 | 1 | 3 | 4 {
+export function exitCodeOf(reason: Reason, removed: boolean): ExitCode {
   const { exit } = REASONS[reason];
   if (exit === 0) return 0;
   if (removed) return 3;

@@ -87,12 +87,12 @@ describe("one run", () => {
   });
 
   it("names what holds it back without metrics, also when they cannot be read", async () => {
-    const fetch = () => new RebalancerError("CONNECTION_FAILED", "no metrics");
-    const held = unevenWorld({ heldBy: "another", faults: { fetch } });
+    const faults = { fetch: () => new RebalancerError("CONNECTION_FAILED", "no metrics") };
+    const held = unevenWorld({ heldBy: "another", faults });
     const { ports, told } = portsOf(held);
     expect(await rebalance(IDENTITY, ports, POLICY, NEVER)).toMatchObject({ reason: "locked", exitCode: 0 });
     expect(told.find(({ level }) => level === "warn")?.sentence).toBe("The metrics were not read: no metrics");
-    const free = unevenWorld({ faults: { fetch } });
+    const free = unevenWorld({ faults });
     expect(await rebalance(IDENTITY, portsOf(free).ports, POLICY, NEVER)).toMatchObject({
       reason: "failed",
       exitCode: 1,
@@ -127,7 +127,7 @@ describe("one run", () => {
     expect(released(world)).toBe(frees);
     expect(told.at(-1)).toMatchObject({
       level: "error",
-      sentence: expect.stringMatching(/planted.* Grant the named right; .*role\.yaml/),
+      sentence: expect.stringMatching(/planted.* Grant the named right .*role\.yaml/),
     });
   });
 

@@ -8,7 +8,18 @@ import { tellDecision, tellEnd, tellLock, tellRemoval, tellSignals, tellSnapshot
 import { assess, type Observation } from "./podstate/assess.ts";
 import type { Clock, Cluster, HeldLock, Lock, MetricsSource, Narrator, Sink } from "./ports.ts";
 import { exitCodeOf, type Reason } from "./reasons.ts";
-import type { Decision, Group, Policy, RemovalResult, RemovalStep, RunReport, Signals, Step } from "./types.ts";
+import type {
+  Decision,
+  Group,
+  Policy,
+  RemovalResult,
+  RemovalStep,
+  RunIdentity,
+  RunRecord,
+  RunReport,
+  Signals,
+  Step,
+} from "./types.ts";
 
 export interface Ports {
   readonly cluster: Cluster;
@@ -17,9 +28,6 @@ export interface Ports {
   readonly clock: Clock;
   readonly narrator: Narrator;
 }
-
-/** Which run this is, and of what. */
-export type RunIdentity = Pick<RunReport, "runId" | "dryRun" | "namespace" | "selector">;
 
 /** How far the run has come. */
 interface Progress {
@@ -85,20 +93,23 @@ async function runSteps(run: Progress, ports: Ports, policy: Policy, limits: Lim
   const { workload } = snapshot;
   // Without one workload there is no Lease to take and no query to ask, and one that is suspended is left alone: the gates name
   // the reason.
-  const suspended = policy.suspend || workload?.suspended === true;
-  const lock =
-    workload && !suspended && (run.lock = await step("lock", () => cluster.lock(workload, signal), tellLock));
-  const record = { heldBy: lock ? lock.heldBy : undefined, removals: lock ? lock.removals : [] };
+  const lockable = policy.suspend || workload?.suspended ? undefined : workload;
+  const lock = lockable && (run.lock = await step("lock", () => cluster.lock(lockable, signal), tellLock));
+  const record = recordOf(lock);
   const fetch = () => step("fetch", () => metrics.fetch(snapshot.pods, signal), tellSignals);
   const signals = workload ? await fetch().catch(unlessHeld({ snapshot, record }, ports, policy, signal)) : NO_SIGNALS;
 
   const group = (run.group = assess({ snapshot, record, signals }, policy));
   const decision = (run.decision = await step("decide", async () => decide(group, policy), tellDecision));
 
-  if (decision.action === "hold" || !lock || lock.heldBy !== undefined) return;
+  if (decision.action === "hold" || lock === undefined || lock.heldBy !== undefined) return;
   const plan = { targets: decision.targets, seen: snapshot };
   const rotatePorts = { cluster, lock, clock, narrator };
   run.removal = await step("act", () => rotate(plan, rotatePorts, policy, limits), tellRemoval);
+}
+
+function recordOf(lock: Lock | HeldLock | undefined): RunRecord {
+  return { heldBy: lock?.heldBy, removals: lock?.removals ?? [] };
 }
 
 /** What holds a run back without any metrics names the reason; that they cannot be read is then no more than a warning. */

@@ -1,7 +1,7 @@
 /** The shapes that one run passes along: what was observed, assessed, decided, done and reported. No I/O here. */
 
 import type { RebalancerError } from "./errors.ts";
-import type { HoldReason, Reason } from "./reasons.ts";
+import type { ExitCode, HoldReason, Reason } from "./reasons.ts";
 
 /** Every signal that is read for a pod; units: cpu cores, lag messages, rate messages/s, memory bytes. */
 export const SIGNALS = ["cpu", "lag", "rate", "memory"] as const;
@@ -208,12 +208,16 @@ export interface RemovalResult {
 /** The names of the steps, as logged and timed. */
 export type Step = "observe" | "lock" | "fetch" | "decide" | "act";
 
-/** All there is to say about one run. */
-export interface RunReport {
+/** Which run this is, and of what. */
+export interface RunIdentity {
   readonly runId: string;
   readonly dryRun: boolean;
   readonly namespace: string;
   readonly selector: string;
+}
+
+/** All there is to say about one run. */
+export interface RunReport extends RunIdentity {
   readonly startedAt: Date;
   readonly durationMillis: number;
   readonly stepMillis: Readonly<Partial<Record<Step, number>>>;
@@ -227,9 +231,6 @@ export interface RunReport {
   readonly error: RebalancerError | undefined;
   readonly exitCode: ExitCode;
 }
-
-/** 0 done or held; 1 failed, nothing removed; 2 usage; 3 removed, then failed; 4 nothing could be judged. */
-export type ExitCode = 0 | 1 | 2 | 3 | 4;
 
 /** The limits a decision and a run obey. Durations in seconds, > 0 unless said otherwise. */
 export interface Policy {

@@ -20,17 +20,17 @@ import { colourWanted, columnsOf } from "./output/terminal.ts";
 import type { Clock, Cluster, Narrator, Sink } from "./ports.ts";
 import { createPrometheus } from "./prometheus/client.ts";
 import { rebalance } from "./rebalance.ts";
-import type { RunReport } from "./types.ts";
+import type { RunIdentity, RunReport } from "./types.ts";
 
 /** One run against a real cluster, with log, Event and the wanted output. */
 export async function runOnce(config: Config, process: NodeJS.Process, signal: AbortSignal): Promise<RunReport> {
   const { env, stdout } = process;
-  const runId = randomUUID();
-  const narrator = createNarrator({ level: config.logLevel, runId });
+  const run = identityOf(config);
+  const narrator = createNarrator({ level: config.logLevel, run });
   const { otherFlags } = config;
   const style = { columns: columnsOf(stdout, env), colour: colourWanted(stdout, env), otherFlags };
   const sinks = [outputSink(config.output, { stdout, policy: config.policy, ...style })];
-  const parts = { config, runId, clock: systemClock, narrator, sinks };
+  const parts = { config, run, clock: systemClock, narrator, sinks };
   const request = { context: config.kubernetes.context, env };
   const found = await loadEndpoint(request, signal).catch(asRebalancerError);
   if (found instanceof Error) return await unreachable(found, parts, signal);
@@ -48,36 +48,32 @@ export async function runDemoOnce(
 ): Promise<RunReport> {
   const args = ["-n", namespace, "-l", labelSelector, "--prometheus-endpoint", prometheus.href, "--no-dry-run"];
   const config = await loadConfig("run", args, { env: {}, atTerminal: false });
-  return await rebalanceAt({ url: kubernetes }, { config, runId: randomUUID(), clock, narrator, sinks: [] }, signal);
+  const parts = { config, run: identityOf(config), clock, narrator, sinks: [] };
+  return await rebalanceAt({ url: kubernetes }, parts, signal);
 }
 
 interface Parts {
   readonly config: Config;
-  readonly runId: string;
+  readonly run: RunIdentity;
   readonly clock: Clock;
   readonly narrator: Narrator;
   readonly sinks: readonly Sink[];
 }
 
 async function rebalanceAt(kubernetes: HttpEndpoint, parts: Parts, signal: AbortSignal): Promise<RunReport> {
-  const { config, runId, clock, narrator, sinks } = parts;
+  const { config, run, clock, narrator, sinks } = parts;
   const { namespace, labelSelector } = config.kubernetes;
   using closing = new DisposableStack();
   const api = closing.adopt(createHttpClient(kubernetes), (http) => http.close());
   const engine = closing.adopt(createHttpClient(config.prometheus.endpoint), (http) => http.close());
 
   const client = createKubernetesClient(api);
-  const holder = `${hostname()}_${runId}`;
+  const holder = `${hostname()}_${run.runId}`;
   const live = createKubernetesCluster({ client, clock, namespace, labelSelector, holder });
   const cluster = config.dryRun ? dryRun(live) : live;
   const metrics = createMetricsSource(createPrometheus(engine, config.prometheus), config.metrics);
   const event = eventSink(client, () => clock.now(), holder);
-  return await rebalance(
-    identityOf(parts),
-    { cluster, metrics, clock, narrator, sinks: [...sinks, event] },
-    config.policy,
-    signal,
-  );
+  return await rebalance(run, { cluster, metrics, clock, narrator, sinks: [...sinks, event] }, config.policy, signal);
 }
 
 /** A run that never gets to see its cluster is reported like any other. */
@@ -86,10 +82,9 @@ function unreachable(error: Error, parts: Parts, signal: AbortSignal): Promise<R
     throw error;
   };
   const cluster: Cluster = { observe: fail, lock: fail, evict: fail };
-  return rebalance(identityOf(parts), { ...parts, cluster, metrics: { fetch: fail } }, parts.config.policy, signal);
+  return rebalance(parts.run, { ...parts, cluster, metrics: { fetch: fail } }, parts.config.policy, signal);
 }
 
-function identityOf({ config, runId }: Parts) {
-  const { namespace, labelSelector } = config.kubernetes;
-  return { runId, dryRun: config.dryRun, namespace, selector: labelSelector };
+function identityOf({ dryRun: dry, kubernetes: { namespace, labelSelector } }: Config): RunIdentity {
+  return { runId: randomUUID(), dryRun: dry, namespace, selector: labelSelector };
 }

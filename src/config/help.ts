@@ -1,4 +1,5 @@
 import { cutTo, CUT_END, wrap } from "../output/lines.ts";
+import { EXIT_CODES } from "../reasons.ts";
 import { flagOf, type Option, type OptionName, OPTIONS } from "./options.ts";
 
 const COMMANDS = {
@@ -13,15 +14,14 @@ const EXAMPLES = [
   "pod-rebalancer run --no-dry-run -n shop -l app=consumer",
 ];
 
-const EXIT_CODES =
-  "0 done, or held for a good reason; 1 failed or interrupted, nothing removed; 2 wrong settings; 3 something was removed, " +
-  "then it failed; 4 nothing could be judged.";
-
 const LEAST_COLUMNS = 60;
 
 /** The text of `--help`; each setting with its flag, variable, default and meaning. */
 export function helpText(version: string, columns: number): string {
   const width = Math.max(LEAST_COLUMNS, columns);
+  const exitCodes = Object.entries(EXIT_CODES)
+    .map(([code, { meaning }]) => `${code} ${meaning}`)
+    .join("; ");
   const lines = [
     `pod-rebalancer ${version}: keeps Kafka consumer groups on Kubernetes in balance`,
     "",
@@ -35,7 +35,7 @@ export function helpText(version: string, columns: number): string {
     "  -h, --help",
     "      --version",
     "",
-    ...wrap("Exit codes: ", EXIT_CODES, width, 2),
+    ...wrap("Exit codes: ", exitCodes, width, 2),
     "",
     "Examples:",
     ...EXAMPLES.map((example) => `  ${example}`),

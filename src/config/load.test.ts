@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 
 import { POLICY } from "../../test/fakes/policy.ts";
 import { type Config, loadConfig, type Surroundings } from "./load.ts";
@@ -142,7 +146,8 @@ describe("the flags besides namespace, selector and output", () => {
   it("are kept to be said again, without a query that may hold a secret", async () => {
     const args = ["-n", "shop", "--cpu-floor", "0.1", "--no-suspend", "--output", "table", "--prometheus-endpoint"];
     const { otherFlags } = await load([...args, "http://m:8428/p?token=s3cret"], { LAG_FLOOR: "7" }, "plan");
-    expect(otherFlags).toEqual(["--cpu-floor", "0.1", "--no-suspend", "--prometheus-endpoint", "http://m:8428/p?…"]);
+    expect(await faultsOf(["--prometheus-endpoint", "<as given>"])).toHaveLength(1);
+    expect(otherFlags).toEqual(["--cpu-floor", "0.1", "--no-suspend", "--prometheus-endpoint", "<as given>"]);
   });
 });
 
@@ -171,7 +176,7 @@ describe("a wrong value", () => {
     for (const text of texts) {
       const [fault, ...others] = await faultsOf([], { [name]: text });
       expect(others).toEqual([]);
-      const value = text.replace("user:pass", "…").replace(/^(.{80}).+$/, "$1…");
+      const value = text.replace("http://user:pass", "…").replace(/^(.{80}).+$/, "$1…");
       expect(fault).toBe(`${name} is "${value}", expected ${OPTIONS[name].expected}`);
     }
   });
@@ -183,7 +188,6 @@ describe("a wrong value", () => {
       "DRYRUN is not a setting; expected DRY_RUN, or unset it",
       "kube_namespace is not a setting; expected KUBE_NAMESPACE, or unset it",
       "--kube-namspace is not a flag; expected --kube-namespace",
-      'argument "x" is not expected here',
       "--dry-run takes no value; expected --dry-run or --no-dry-run",
       'argument "extra" is not expected here',
       '--max-pods-to-delete is "0", expected an integer >= 1',
@@ -204,6 +208,11 @@ describe("a wrong value", () => {
     [["--lag-query", "--dry-run"], /^--lag-query has no value; expected PromQL/],
     [["--dry-run", "--no-dry-run"], /is given twice$/],
     [["-n", "a", "--kube-namespace", "b"], /is given twice$/],
+    [["--bearer-token", "s3cret"], /^--bearer-token is not a flag \(see --help\)$/],
+    [["--prometheus-endpoint", "admin:s3cret@prom:9090"], /^--prometheus-endpoint is "…@prom:9090", expected/],
+    [["--prometheus-endpoint", "http://user:s3/cret@host:9090"], /^--prometheus-endpoint is "…@host:9090", expected/],
+    [["--prometheus-endpoint", "ftp://vm/?token=s3cret"], /^--prometheus-endpoint is "ftp:\/\/vm\/\?…", expected/],
+    [["--cpu-query", "none", "--lag-query", "none"], /^CPU_QUERY and LAG_QUERY are both none/],
     [["-n", "a\u001B[31m\nb"], /^--kube-namespace is "a b", expected/],
   ])("on the command line is refused: %j", async (args, message) => {
     expect((await faultsOf(args)).join("\n")).toMatch(message);
@@ -233,7 +242,7 @@ describe("a wrong value", () => {
 });
 
 describe("a variable that looks like a setting", () => {
-  it.each(["DRYRUN", "DRY_RUNS", "dry_run", "DRY-RUN", "DYR_RUN", "MAX_POD_TO_DELETE", "COOLDOWNS", "SUSPENDD"])(
+  it.each(["DRYRUN", "DRY_RUNS", "dry_run", "DRY-RUN", "DYR_RUN", "MAX_POD_TO_DELETE", "COOLDOWNS", "SUSPENDED"])(
     "stops the run: %s",
     async (name) => {
       expect(await faultsOf([], { [name]: "true" })).toEqual([expect.stringContaining(`${name} is not a setting`)]);
@@ -253,9 +262,14 @@ describe("a variable that looks like a setting", () => {
   });
 });
 
+/** With a token, as in every pod. */
+const serviceAccount = mkdtempSync(join(tmpdir(), "service-account-"));
+writeFileSync(join(serviceAccount, "token"), "t0k");
+afterAll(() => rmSync(serviceAccount, { recursive: true }));
+
 /** Whether it would be a dry run, or the refusal. */
 function startAtTerminal(command: "run" | "plan", args: string[], env: Surroundings["env"] = {}) {
-  return loadConfig(command, args, { env, atTerminal: true }).then(
+  return loadConfig(command, args, { env, atTerminal: true, serviceAccount }).then(
     ({ dryRun }) => dryRun,
     ({ message }: Error) => message,
   );
@@ -269,7 +283,11 @@ describe("a run at a terminal", () => {
     expect(await startAtTerminal("run", ["--no-dry-run"])).toBe(false);
     expect(await startAtTerminal("run", ["--dry-run"])).toBe(true);
     expect(await startAtTerminal("run", [], { DRY_RUN: "false" })).toBe(false);
-    expect(await startAtTerminal("run", [], { KUBERNETES_SERVICE_HOST: "10.0.0.1" })).toBe(false);
+    const inPod = { KUBERNETES_SERVICE_HOST: "10.0.0.1" };
+    expect(await startAtTerminal("run", [], inPod)).toBe(false);
+    // Then it would not be the cluster that it runs in.
+    expect(await startAtTerminal("run", [], { ...inPod, KUBECONFIG: "/other" })).toBe(refusal);
+    expect(await startAtTerminal("run", ["--kube-context", "other"], inPod)).toBe(refusal);
     expect(await startAtTerminal("plan", [])).toBe(true);
   });
 

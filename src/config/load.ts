@@ -5,6 +5,7 @@ import { parseArgs, type ParseArgsConfig } from "node:util";
 import { formatDuration } from "../durations.ts";
 import { RebalancerError } from "../errors.ts";
 import type { HttpEndpoint } from "../http.ts";
+import { type CredentialsRequest, usesServiceAccount } from "../kubernetes/credentials.ts";
 import type { LogLevel } from "../logging/logger.ts";
 import type { MetricsOptions } from "../metrics/queries.ts";
 import type { OutputKind } from "../output/report.ts";
@@ -34,8 +35,7 @@ export interface Config {
   readonly policy: Policy;
 }
 
-export interface Surroundings {
-  readonly env: Readonly<Record<string, string | undefined>>;
+export interface Surroundings extends Pick<CredentialsRequest, "env" | "serviceAccount"> {
   /** Whether a person may be sitting there. */
   readonly atTerminal: boolean;
 }
@@ -52,7 +52,7 @@ const NAMES = Object.keys(OPTIONS) as OptionName[];
 export async function loadConfig(
   command: Command,
   args: readonly string[],
-  { env, atTerminal }: Surroundings,
+  { env, atTerminal, serviceAccount }: Surroundings,
 ): Promise<Config> {
   const faults = nearMisses(env);
   const flags = readFlags(args, faults);
@@ -62,7 +62,8 @@ export async function loadConfig(
     if (text !== undefined) said.set(name, text);
   }
   const settings = readSettings(said, flags, faults);
-  const accident = { inCluster: Boolean(env["KUBERNETES_SERVICE_HOST"]), atTerminal, saidDryRun: said.has("DRY_RUN") };
+  const inCluster = usesServiceAccount({ context: said.get("KUBE_CONTEXT"), env, serviceAccount });
+  const accident = { inCluster, atTerminal, saidDryRun: said.has("DRY_RUN") };
   faults.push(...contradictions(settings), ...commandFaults(command, flags, accident));
   const endpoint = await readEndpoint(settings, faults);
   if (faults.length > 0) throw new RebalancerError("CONFIG_INVALID", faults.join("\n"));
@@ -93,8 +94,12 @@ function readFlags(args: readonly string[], faults: string[]): ReadonlyMap<Optio
   const flags = new Map<OptionName, string>();
   // Not strict: of all the faults, none may hide the next.
   const { tokens } = parseArgs({ args: [...args], options, strict: false, allowNegative: true, tokens: true });
+  let unknown = false;
   for (const token of tokens) {
-    if (token.kind === "positional") faults.push(`argument "${cleanText(token.value)}" is not expected here`);
+    // Behind an unknown flag stands its value, which may be a secret; that the flag is unknown is said.
+    if (token.kind === "positional" && !unknown)
+      faults.push(`argument "${cleanText(token.value)}" is not expected here`);
+    unknown = token.kind === "option" && optionNamed(token.name) === undefined;
     if (token.kind === "option") readFlag(token, flags, faults);
   }
   return flags;
@@ -108,8 +113,7 @@ interface FlagToken {
 }
 
 function readFlag({ name, rawName, value, inlineValue }: FlagToken, flags: Map<OptionName, string>, faults: string[]) {
-  // `--no-dry-run=true` comes as "no-dry-run".
-  const known = NAMES.find((one) => flagOf(one) === name.replace(/^no-/, ""));
+  const known = optionNamed(name);
   const fault = (why: string) => faults.push(`${cleanText(rawName)} ${why}`);
   if (known === undefined) {
     const meant = NAMES.find((one) => isNearMiss(name, flagOf(one)));
@@ -122,6 +126,11 @@ function readFlag({ name, rawName, value, inlineValue }: FlagToken, flags: Map<O
     // Not the value of this one, but the next flag, which may be --dry-run.
     fault(`has no value; expected ${OPTIONS[known].expected}`);
   } else flags.set(known, value);
+}
+
+/** `--no-dry-run=true` comes as "no-dry-run". */
+function optionNamed(name: string): OptionName | undefined {
+  return NAMES.find((one) => flagOf(one) === name.replace(/^no-/, ""));
 }
 
 /** A flag without a value: `--dry-run`, `--no-dry-run`. */
@@ -148,18 +157,26 @@ function readSettings(
 
 /** Settings that are valid each by itself and not together. */
 function contradictions(settings: Partial<Settings>): string[] {
+  const faults: string[] = [];
   const { COOLDOWN: cooldown, METRICS_WINDOW: window = 0, REPLACEMENT_TIMEOUT: timeout = 0 } = settings;
   const least = window + timeout;
-  if (cooldown === undefined || cooldown >= least) return [];
-  return [
-    `COOLDOWN is ${formatDuration(cooldown)}, expected at least METRICS_WINDOW + REPLACEMENT_TIMEOUT ` +
-      `(${formatDuration(least)}): until then the metrics still show the last rotation`,
-  ];
+  if (cooldown !== undefined && cooldown < least) {
+    faults.push(
+      `COOLDOWN is ${formatDuration(cooldown)}, expected at least METRICS_WINDOW + REPLACEMENT_TIMEOUT ` +
+        `(${formatDuration(least)}): until then the metrics still show the last rotation`,
+    );
+  }
+  if (settings.CPU_QUERY === "none" && settings.LAG_QUERY === "none") {
+    faults.push(
+      "CPU_QUERY and LAG_QUERY are both none, expected one of them at least: no other signal has a threshold",
+    );
+  }
+  return faults;
 }
 
-/** The value as it was given, on one line, without what stands between "//" and "@" in an address. */
+/** The value as it was given, on one line, without what may be a secret in an address: what stands before "@" and behind "?". */
 function shown(text: string): string {
-  const clean = cleanText(text).replaceAll(/\/\/[^/]*@/g, "//…@");
+  const clean = cleanText(text).replace(/^.*@/, "…@").replace(/\?.*/, "?…");
   return `"${clean.length > 80 ? `${clean.slice(0, 80)}…` : clean}"`;
 }
 
@@ -207,8 +224,9 @@ function otherFlags(flags: ReadonlyMap<OptionName, string>): string[] {
   const others = [...flags].filter(([name]) => !SAID_ANYWAY.has(name));
   return others.flatMap(([name, value]) => {
     if (isSwitch(name)) return [value === "true" ? `--${flagOf(name)}` : `--no-${flagOf(name)}`];
-    // Query parameters may hold a secret, which is not printed.
-    return [`--${flagOf(name)}`, name === "PROMETHEUS_ENDPOINT" ? value.replace(/\?.*/, "?…") : value];
+    // Query parameters may hold a secret, which is not printed; what stands there instead is refused.
+    const secret = name === "PROMETHEUS_ENDPOINT" && value.includes("?");
+    return [`--${flagOf(name)}`, secret ? "<as given>" : value];
   });
 }
 

@@ -1,12 +1,13 @@
 /**
  * Whether a name was probably meant for another: the same but for case, dashes and underscores, or but for one character
- * that is missing, too many, wrong, or has changed places with its neighbour.
+ * that is missing, too many, wrong, or has changed places with its neighbour; or up to two that are too many at the end.
  *
  * Names of fewer than five letters are near to too much.
  */
 export function isNearMiss(name: string, known: string): boolean {
   const [given, meant] = [lettersOf(name), lettersOf(known)];
-  return given === meant || (meant.length >= 5 && differByOne(given, meant));
+  const longer = given.startsWith(meant) && given.length <= meant.length + 2;
+  return given === meant || (meant.length >= 5 && (longer || differByOne(given, meant)));
 }
 
 function lettersOf(name: string): string {

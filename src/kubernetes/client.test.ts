@@ -52,8 +52,8 @@ describe("a list", () => {
     expect(value).toEqual(["a", "b", "c"]);
     expect(at).toEqual(new Date("2026-03-01T12:00:05Z"));
     expect(api.received.map(({ url }) => url.pathname + url.search)).toEqual([
-      "/api/v1/namespaces/shop/pods?labelSelector=app%3Dorders&limit=500",
-      "/api/v1/namespaces/shop/pods?labelSelector=app%3Dorders&limit=500&continue=more",
+      "/api/v1/namespaces/shop/pods?labelSelector=app%3Dorders&limit=250",
+      "/api/v1/namespaces/shop/pods?labelSelector=app%3Dorders&limit=250&continue=more",
     ]);
   });
 

@@ -51,7 +51,7 @@ export interface ListQuery<Item, Kept> {
 
 /**
  * Every call throws a RebalancerError whose message names it ("list pods in namespace shop"), so that a missing right
- * (`FORBIDDEN`) can be granted. All but the eviction and the Event are tried again where that may help.
+ * (`FORBIDDEN`) can be granted. All but the eviction are tried again where that may help.
  */
 export interface KubernetesClient {
   /** @throws RebalancerError `EXPIRED` when the list changed under the pages twice. */
@@ -76,10 +76,10 @@ export interface KubernetesClient {
 /** For one call, its retries included (docs/operations.md). */
 export const CALL_DEADLINE_MILLIS = 10_000;
 
-/** Items a page; kube-apiserver's own clients use the same. */
-const PAGE_SIZE = 500;
-/** 500 pods of 130 KB; one is rarely above 20 KB. */
-const MAX_LIST_BYTES = 64 * 2 ** 20;
+/** Items a page: few enough that a page, its text and its objects fit into a small container's memory. */
+const PAGE_SIZE = 250;
+/** 250 pods of 64 KB; one is rarely above 20 KB. */
+const MAX_LIST_BYTES = 16 * 2 ** 20;
 /** etcd's own limit is 1.5 MiB. */
 const MAX_OBJECT_BYTES = 4 * 2 ** 20;
 
@@ -191,7 +191,7 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
     },
     async createEvent(namespace, event, signal) {
       const { path } = listOf("events", namespace, CORE);
-      await send({ what: `create event in namespace ${namespace}`, path, method: "POST", retry: false, signal }, event);
+      await send({ what: `create event in namespace ${namespace}`, path, method: "POST", signal }, event);
     },
   };
 }

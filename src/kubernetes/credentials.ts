@@ -15,7 +15,7 @@ export interface CredentialsRequest {
   readonly context: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The directory with the service account's `token` and `ca.crt`. */
-  readonly serviceAccount?: string;
+  readonly serviceAccount?: string | undefined;
 }
 
 export interface KubernetesEndpoint {
@@ -36,13 +36,18 @@ export interface KubernetesEndpoint {
  */
 export async function loadEndpoint(request: CredentialsRequest, signal: AbortSignal): Promise<KubernetesEndpoint> {
   const { context, env, serviceAccount = SERVICE_ACCOUNT } = request;
-  const byName = Boolean(env["KUBECONFIG"]) || context !== undefined;
-  if (!byName && env["KUBERNETES_SERVICE_HOST"] && existsSync(join(serviceAccount, "token"))) {
+  if (usesServiceAccount(request)) {
     return { endpoint: await inCluster(env, serviceAccount), source: "in-cluster", context: undefined };
   }
   // Loaded only now: the official client is large, and inside a cluster nobody needs it.
   const { loadKubeconfig } = await import("./kubeconfig.ts");
   return { ...(await loadKubeconfig({ context, env }, signal)), source: "kubeconfig" };
+}
+
+/** Whether the run would talk to the cluster it runs in, as itself. */
+export function usesServiceAccount({ context, env, serviceAccount = SERVICE_ACCOUNT }: CredentialsRequest): boolean {
+  const byName = Boolean(env["KUBECONFIG"]) || context !== undefined;
+  return !byName && Boolean(env["KUBERNETES_SERVICE_HOST"]) && existsSync(join(serviceAccount, "token"));
 }
 
 async function inCluster(env: CredentialsRequest["env"], serviceAccount: string): Promise<HttpEndpoint> {

@@ -17,7 +17,16 @@ const STEP: RemovalStep = {
 function reportWith(steps: readonly RemovalStep[] | undefined, changes: Partial<RunReport> = {}): RunReport {
   const group = { snapshot: { workload: WORKLOAD } } as unknown as Group;
   const removal = steps && ({ steps } as RemovalResult);
-  const report = { dryRun: false, group, removal, reason: "rotated", detail: "all well", exitCode: 0, ...changes };
+  const report = {
+    runId: "run-1",
+    dryRun: false,
+    group,
+    removal,
+    reason: "rotated",
+    detail: "all well",
+    exitCode: 0,
+    ...changes,
+  };
   return report as RunReport;
 }
 
@@ -41,7 +50,7 @@ describe("eventSink", () => {
       {
         apiVersion: "v1",
         kind: "Event",
-        metadata: { namespace: "shop", generateName: "pod-rebalancer-" },
+        metadata: { namespace: "shop", name: "pod-rebalancer-run-1" },
         involvedObject: { apiVersion: "apps/v1", ...WORKLOAD },
         type: "Normal",
         reason: "Rotated",

@@ -1,3 +1,4 @@
+import { asRebalancerError } from "../errors.ts";
 import { roleWords } from "../output/sentences.ts";
 import type { Sink } from "../ports.ts";
 import { REASONS } from "../reasons.ts";
@@ -26,7 +27,10 @@ export function eventSink(client: KubernetesClient, now: () => Date, instance: s
         .toISOString()
         .replace(/\.\d+Z$/, "Z");
       const source = { reportingInstance: instance.slice(0, 128), firstTimestamp: at, lastTimestamp: at };
-      await client.createEvent(workload.namespace, { ...event, ...source }, signal);
+      await client.createEvent(workload.namespace, { ...event, ...source }, signal).catch((thrown: unknown) => {
+        // It was written before its answer was lost.
+        if (asRebalancerError(thrown).code !== "CONFLICT") throw thrown;
+      });
     },
   };
 }
@@ -38,7 +42,8 @@ function eventOf(report: RunReport, workload: WorkloadRef, touched: readonly Rem
   return {
     apiVersion: "v1",
     kind: "Event",
-    metadata: { namespace, generateName: `${COMPONENT}-` },
+    // The run's own name, so that it can be written again after a doubt.
+    metadata: { namespace, name: `${COMPONENT}-${report.runId}` },
     involvedObject: { apiVersion: "apps/v1", kind, namespace, name, uid },
     type: report.exitCode === 0 ? "Normal" : "Warning",
     reason: camelCase(report.reason),

@@ -4,7 +4,7 @@ import { type FakeLease, fakeLease } from "../../test/fakes/kubernetes-client.ts
 import { createManualClock, type ManualClock } from "../../test/fakes/manual-clock.ts";
 import { RebalancerError } from "../errors.ts";
 import type { HeldLock, Lock } from "../ports.ts";
-import type { WireLease } from "./client.ts";
+import type { KubernetesClient, WireLease } from "./client.ts";
 import { acquireLock, readRecord } from "./lock.ts";
 
 const NEVER = new AbortController().signal;
@@ -119,11 +119,27 @@ describe("taking the Lease", () => {
     await expect(stage.run("run-1")).rejects.toBe(CONFLICT);
   });
 
-  it("tells of any other error at once", async () => {
+  it.each(["before", "after"] as const)(
+    "tells of any other error at once, and leaves no Lease behind: %s",
+    async (when) => {
+      const stage = scene();
+      stage.api.faults.create.push(when === "before" ? { before: RESET } : { after: RESET });
+      await expect(stage.run("run-1")).rejects.toBe(RESET);
+      expect(stage.api.calls.filter((call) => call === "create")).toHaveLength(1);
+      expect(holderOf(stage) ?? "").toBe("");
+    },
+  );
+
+  it("gives it back when the run is told to stop while it is taken", async () => {
     const stage = scene();
-    stage.api.faults.create.push({ before: RESET });
-    await expect(stage.run("run-1")).rejects.toBe(RESET);
-    expect(stage.api.calls).toEqual(["get", "create"]);
+    const stop = new AbortController();
+    const createLease: KubernetesClient["createLease"] = async (...call) => {
+      await stage.api.client.createLease(...call);
+      stop.abort(RESET);
+    };
+    const ports = { client: { ...stage.api.client, createLease }, clock: stage.clock, holder: "run-1" };
+    await expect(acquireLock(WORKLOAD, ports, stop.signal)).rejects.toBe(RESET);
+    expect(holderOf(stage)).toBe("");
   });
 });
 

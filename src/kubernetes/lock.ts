@@ -26,6 +26,8 @@ const DATE_ROUNDING_MILLIS = 1_000;
 
 const RELEASE_MILLIS = 5_000;
 
+const NEVER = new AbortController().signal;
+
 export interface LockPorts {
   readonly client: KubernetesClient;
   readonly clock: Clock;
@@ -55,12 +57,17 @@ export async function acquireLock(
     const removals = removalsOf(lease);
     const heldBy = holderAt(lease, at);
     if (heldBy !== undefined && heldBy !== holder) return { heldBy, removals };
+    signal.throwIfAborted();
+    // Not the caller's signal: a write that was sent may take effect, and then the Lease must be given back.
+    const lock = holdLock(ref, removals, sent, ports);
     try {
       const mine = taken(lease, holder, at);
-      if (lease.metadata?.resourceVersion === undefined) await client.createLease(ref, mine, signal);
-      else await client.updateLease(ref, mine, signal);
-      return holdLock(ref, removals, sent, ports);
+      if (lease.metadata?.resourceVersion === undefined) await client.createLease(ref, mine, NEVER);
+      else await client.updateLease(ref, mine, NEVER);
+      signal.throwIfAborted();
+      return lock;
     } catch (thrown) {
+      await lock.release();
       // Somebody was faster, or our own write went through and only its answer was lost: the next look tells which.
       if (left === 1 || !CHANGED_MEANWHILE.has(asRebalancerError(thrown).code)) throw thrown;
     }

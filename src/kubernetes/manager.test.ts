@@ -204,8 +204,8 @@ describe("a rotation", () => {
 
   it("waits for nothing where the cluster says that nobody need wait", async () => {
     const world = worldOf({ bootSeconds: Number.POSITIVE_INFINITY });
-    const evict = async () => ({ outcome: "accepted", note: "the API would accept it", replaced: true }) as const;
-    const result = await rotateIn(world, { cluster: { ...fakeCluster(world), evict } });
+    const reply = { outcome: "accepted", note: "the API would accept it", replaced: true } as const;
+    const result = await rotateIn(world, { cluster: { ...fakeCluster(world), evict: async () => reply } });
     expect(result).toMatchObject({ reason: "rotated", steps: [{ why: "the API would accept it" }, {}] });
   });
 

@@ -120,12 +120,22 @@ describe("findOwners", () => {
     });
   });
 
+  it("does not count pods that terminate, whose ReplicaSet may be gone already", async () => {
+    const orphan = { ...podOf(replicaSet("orders-0")), terminating: true };
+    const client = namespaceWith({
+      getReplicaSet: async ({ name }) =>
+        name === "orders-1" ? { metadata: { uid: "uid-orders-1", ...ownedBy("Deployment", "orders") } } : undefined,
+    });
+    expect((await ownersOf([orphan, podOf(replicaSet("orders-1"))], client)).names).toEqual(["Deployment/orders"]);
+    expect((await ownersOf([orphan], client)).names).toEqual(["ReplicaSet/orders-0"]);
+  });
+
   it("does not take a Deployment that was made anew under the pods", async () => {
     const client = namespaceWith({
       getDeployment: async () => deployment({ metadata: { name: "orders", uid: "new" } }),
     });
     const found = await ownersOf([podOf(replicaSet("orders-1"))], client);
-    expect(found).toEqual({ names: ["Deployment/orders"], workload: undefined });
+    expect(found).toEqual({ names: ["Deployment/orders, deleted and created anew"], workload: undefined });
   });
 
   it("takes a StatefulSet, with the number of replicas that Kubernetes assumes", async () => {

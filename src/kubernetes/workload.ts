@@ -13,19 +13,30 @@ export interface Owners {
 
 const SUSPEND = "pod-rebalancer.io/suspend";
 
-/** Finds the controllers of the pods; a ReplicaSet stands for its Deployment. */
+/**
+ * Finds the controllers of the pods; a ReplicaSet stands for its Deployment. Pods that terminate count only where there are no others:
+ * a Deployment may have deleted their ReplicaSet already.
+ */
 export async function findOwners(
   pods: readonly PodInfo[],
   namespace: string,
   client: KubernetesClient,
   signal: AbortSignal,
 ): Promise<Owners> {
-  const direct = distinct(pods.map(({ controller }) => controller));
+  const living = pods.filter(({ terminating }) => !terminating);
+  const direct = distinct((living.length > 0 ? living : pods).map(({ controller }) => controller));
   const owners = distinct(await Promise.all(direct.map((owner) => ownerOf(owner, namespace, client, signal))));
   const names = [...new Set(owners.map(({ kind, name }) => `${kind}/${name}`))].toSorted();
   const [only, another] = owners;
   const workload = only && !another ? await readWorkload(only, namespace, client, signal) : undefined;
-  return { names, workload };
+  const anew = workload === undefined && names.length === 1 && isFollowed(only?.kind ?? "");
+  return { names: anew ? names.map((name) => `${name}, deleted and created anew`) : names, workload };
+}
+
+const FOLLOWED: ReadonlySet<string> = new Set(["Deployment", "StatefulSet"] satisfies Workload["kind"][]);
+
+function isFollowed(kind: string): kind is Workload["kind"] {
+  return FOLLOWED.has(kind);
 }
 
 function distinct(refs: readonly ControllerRef[]): readonly ControllerRef[] {
@@ -52,7 +63,7 @@ async function readWorkload(
   client: KubernetesClient,
   signal: AbortSignal,
 ): Promise<Workload | undefined> {
-  if (kind !== "Deployment" && kind !== "StatefulSet") return undefined;
+  if (!isFollowed(kind)) return undefined;
   const ref = { namespace, name };
   const [{ object, rollout }, autoscalers] = await Promise.all([
     kind === "Deployment" ? readDeployment(ref, client, signal) : readStatefulSet(ref, client, signal),

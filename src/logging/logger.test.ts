@@ -8,9 +8,11 @@ import { RebalancerError } from "../errors.ts";
 import type { ErrorFields } from "./error-fields.ts";
 import { createNarrator, type LogLevel } from "./logger.ts";
 
-function record(level: LogLevel = "info") {
+const RUN = { runId: "run-1", dryRun: false, namespace: "shop", selector: "app=orders" };
+
+function record(level: LogLevel = "info", run = RUN) {
   const lines: string[] = [];
-  const narrator = createNarrator({ level, runId: "run-1", destination: { write: (line) => void lines.push(line) } });
+  const narrator = createNarrator({ level, run, destination: { write: (line) => void lines.push(line) } });
   return { narrator, lines, entry: () => JSON.parse(lines.at(-1) ?? "{}") as Record<string, unknown> };
 }
 
@@ -22,11 +24,17 @@ describe("a line of the log", () => {
     expect(entry()).toEqual({
       level: "info",
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as string,
-      runId: "run-1",
+      ...RUN,
       step: "observe",
       ms: 41,
       msg: "Found 8 pods of Deployment/orders, 8 Ready.",
     });
+  });
+
+  it("says of every sentence of a dry run that it is one", () => {
+    const { narrator, entry } = record("info", { ...RUN, dryRun: true });
+    narrator.info("Evicting orders-1.");
+    expect(entry()).toMatchObject({ dryRun: true, msg: "Dry run: Evicting orders-1." });
   });
 
   it.each([
@@ -110,7 +118,7 @@ describe("an error in the log", () => {
 describe("the log of a real process", () => {
   const script = `
     import { createNarrator } from "./src/logging/logger.ts";
-    const narrator = createNarrator({ level: "info", runId: "run-1" });
+    const narrator = createNarrator({ level: "info", run: { runId: "run-1", dryRun: false } });
     narrator.info("First.");
     await new Promise((resolve) => setImmediate(resolve));
     narrator.info("Second.");

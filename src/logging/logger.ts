@@ -3,6 +3,7 @@ import { type DestinationStream, destination as openDestination, type Logger, pi
 import { asRebalancerError } from "../errors.ts";
 import { cleanText } from "../output/terminal.ts";
 import type { Narrator, NarratorFields } from "../ports.ts";
+import type { RunIdentity } from "../types.ts";
 import { errorFields, stackOf } from "./error-fields.ts";
 
 /** LOG_LEVEL's values. */
@@ -10,34 +11,35 @@ export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
 
 interface NarratorOptions {
   readonly level: LogLevel;
-  /** Stands in every line, so that one run's lines can be told from another's. */
-  readonly runId: string;
+  /** Stands in every line, so that one run's lines can be told from another's, and what it was about. */
+  readonly run: RunIdentity;
   /** Takes one line a call, "\n" included; stderr by default. */
   readonly destination?: DestinationStream;
 }
 
 /**
- * Tells the run as JSON lines: `level` as a word, `time` (ISO 8601), `runId`, the fields, and `msg`, a whole sentence, so that
- * `jq -r .msg` reads as prose.
+ * Tells the run as JSON lines: `level` as a word, `time` (ISO 8601), `runId`, `dryRun`, `namespace`, `selector`, the fields, and `msg`, a whole sentence, so that
+ * `jq -r .msg` reads as prose. Every sentence of a dry run says that it is one: nobody must take it for a removal.
  *
  * An error in the fields becomes code, message, advice and causes; its stack is added for `INTERNAL`, which is a fault of ours, and at
  * debug and below. What a line says never holds control characters. Never throws, and a log that cannot be written
  * does not stop a run.
  */
-export function createNarrator({ level, runId, destination = stderr() }: NarratorOptions): Narrator {
+export function createNarrator({ level, run, destination = stderr() }: NarratorOptions): Narrator {
   const logger = pino(
     {
       level,
-      base: { runId },
+      base: { ...run },
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
     destination,
   );
+  const lead = run.dryRun ? "Dry run: " : "";
   const teller =
     (method: "debug" | "info" | "warn" | "error") =>
     (sentence: string, fields: NarratorFields = {}) => {
-      if (logger.isLevelEnabled(method)) logger[method](readable(fields, logger), cleanText(sentence));
+      if (logger.isLevelEnabled(method)) logger[method](readable(fields, logger), lead + cleanText(sentence));
     };
   return { debug: teller("debug"), info: teller("info"), warn: teller("warn"), error: teller("error") };
 }

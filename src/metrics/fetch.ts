@@ -4,18 +4,15 @@ import type { MetricsSource } from "../ports.ts";
 import type { Prometheus } from "../prometheus/client.ts";
 import type { Sample } from "../prometheus/parse.ts";
 import { type PodInfo, SIGNALS, type Signal, type Signals, type SignalSamples } from "../types.ts";
-import { assertSafe, type MetricsOptions, queryOf } from "./queries.ts";
+import { type MetricsOptions, queryOf } from "./queries.ts";
 
 /**
  * Reads each signal with one query, all at the same time; the first that fails ends the others.
  *
- * @throws RebalancerError `CONFIG_INVALID` at once on options that cannot enter a query. Its `fetch` throws
- *   `METRIC_INVALID` on a row without a `pod` label, `METRIC_AMBIGUOUS` on two rows for one pod; see
- *   `Prometheus` for the rest.
+ * Its `fetch` throws `METRIC_INVALID` on a row without a `pod` label, `METRIC_AMBIGUOUS` on two rows for one pod; see
+ * `Prometheus` for the rest.
  */
 export function createMetricsSource(prometheus: Prometheus, options: MetricsOptions): MetricsSource {
-  assertSafe(options);
-
   async function samplesOf(signal: Signal, pods: readonly PodInfo[], abort: AbortSignal) {
     const promql = queryOf(signal, pods, options);
     if (promql === undefined) return undefined;

@@ -1,4 +1,3 @@
-import { RebalancerError } from "../errors.ts";
 import type { PodInfo, Signal } from "../types.ts";
 import { PROFILES, type MetricsProfile } from "./profiles.ts";
 
@@ -86,22 +85,4 @@ export function isLabelName(text: string): boolean {
 /** Whether a text can stand between the braces of a selector: label matchers with commas between them, or nothing. */
 export function isMatcherList(text: string): boolean {
   return MATCHER_LIST.test(text);
-}
-
-/**
- * Nothing enters a query that could change its meaning.
- *
- * @throws RebalancerError `CONFIG_INVALID`.
- */
-export function assertSafe({ namespace, matchers, replicaLabels }: MetricsOptions): void {
-  const faults = [
-    ...(isNamespaceName(namespace) ? [] : [`namespace is "${namespace}", expected a namespace name`]),
-    ...(isMatcherList(matchers)
-      ? []
-      : [`PROMETHEUS_MATCHERS is '${matchers}', expected matchers such as cluster="eu"`]),
-    ...replicaLabels
-      .filter((label) => !isLabelName(label))
-      .map((label) => `PROMETHEUS_REPLICA_LABELS has "${label}", expected a label name`),
-  ];
-  if (faults.length > 0) throw new RebalancerError("CONFIG_INVALID", faults.join("; "));
 }

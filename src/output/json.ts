@@ -1,9 +1,9 @@
 import { ineligibility } from "../decision/eligible.ts";
 import { type ErrorFields, errorFields } from "../logging/error-fields.ts";
 import { REASONS, type Reason } from "../reasons.ts";
+import type { ExitCode } from "../reasons.ts";
 import type {
   Decision,
-  ExitCode,
   Group,
   PodState,
   Policy,

@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest";
 import { describeValues } from "./statistics.ts";
 
 // Not so small that another unit makes it 0.
-const value = fc.double({ min: 1e-200, max: 1e15, noNaN: true });
-const values = fc.array(fc.oneof(fc.constant(0), value), { minLength: 1, maxLength: 50 });
+const positive = fc.double({ min: 1e-200, max: 1e15, noNaN: true });
+const values = fc.array(fc.oneof(fc.constant(0), positive), { minLength: 1, maxLength: 50 });
 
 describe("describeValues", () => {
   it("describes a group as a hand calculation does", () => {
