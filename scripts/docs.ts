@@ -21,8 +21,8 @@ import { metricsText } from "../src/logging/metrics.ts";
 import { PROFILES } from "../src/metrics/profiles.ts";
 import { assess } from "../src/podstate/assess.ts";
 import { describeValues } from "../src/podstate/statistics.ts";
-import { HOLD_REASONS, type HoldReason, type Reason, REASONS } from "../src/reasons.ts";
-import type { ExitCode, Group, PodInfo, RunReport, Signal, SignalSamples, Snapshot, Workload } from "../src/types.ts";
+import { EXIT_CODES, HOLD_REASONS, type HoldReason, type Reason, REASONS } from "../src/reasons.ts";
+import type { Group, PodInfo, RunReport, Signal, SignalSamples, Snapshot, Workload } from "../src/types.ts";
 
 /** Which file must have which parts. */
 export const PLACES = {
@@ -104,8 +104,8 @@ const NAMES = new RegExp(
 );
 
 /** The sentence with its names as code; also, `$pods, $window` would be a formula for some renderers. */
-function prose(sentence: string): string {
-  return sentence.replaceAll(NAMES, (name) => (name.startsWith("`") ? name : code(name)));
+function prose(text: string): string {
+  return text.replaceAll(NAMES, (name) => (name.startsWith("`") ? name : code(name)));
 }
 
 /** README.md */
@@ -125,34 +125,19 @@ function defaultOf(option: Option<unknown>): string {
   return option.default === "" ? "nothing" : code(option.default);
 }
 
-const EXIT_CODES: Readonly<Record<ExitCode, { readonly meaning: string; readonly advice: string }>> = {
-  0: {
-    meaning: "Done, or held or stopped for a good reason, even after one removal.",
-    advice: "Nothing; the last line of the log names the reason.",
-  },
-  1: {
-    meaning: "The run failed or was told to stop. Nothing was removed.",
-    advice: "Read the last line of the log. The next run looks at the world anew.",
-  },
-  2: {
-    meaning: "Wrong settings or usage. Nothing was read or changed.",
-    advice: "Correct what stderr names; all faults are listed together.",
-  },
-  3: {
-    meaning: "Something was removed, or may have been, and then the run failed or was told to stop.",
-    advice:
-      "Look at the group's pods first: is each removed pod replaced and Ready? Then read the last line of the log.",
-  },
-  4: {
-    meaning: "Nothing could be judged: no pods, an ambiguous group, too few metrics.",
-    advice: "Correct the selector or the metrics. Until then nobody watches the group.",
-  },
-};
-
 /** README.md, docs/operations.md */
 function exitCodesTable(): string {
-  const rows = Object.entries(EXIT_CODES).map(([number, { meaning, advice }]) => [code(number), meaning, advice]);
+  const rows = Object.entries(EXIT_CODES).map(([number, { meaning, advice }]) => [
+    code(number),
+    sentence(meaning),
+    prose(advice),
+  ]);
   return table(["Exit code", "Meaning", "What to do"], rows);
+}
+
+/** A clause as a sentence of its own. */
+function sentence(clause: string): string {
+  return `${clause.charAt(0).toUpperCase()}${clause.slice(1)}.`;
 }
 
 /** Where a link to a reason leads to: `docs/operations.md#reason-no_pods`. */
@@ -163,9 +148,9 @@ function anchor(kind: "reason" | "error", name: string): string {
 /** docs/operations.md */
 function reasonsTable(): string {
   const rows = (Object.keys(REASONS) as Reason[]).map((reason) => {
-    const { exit, sentence, advice } = REASONS[reason];
+    const { exit, sentence: meaning, advice } = REASONS[reason];
     const codes = { 0: "0", 4: "4, or 3", failure: "1, or 3" };
-    return [anchor("reason", reason), codes[exit], prose(sentence), prose(advice)];
+    return [anchor("reason", reason), codes[exit], prose(meaning), prose(advice)];
   });
   return table(["Reason", "Exit", "Meaning", "What to do"], rows);
 }

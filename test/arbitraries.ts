@@ -53,12 +53,14 @@ const pod: fc.Arbitrary<PodCase> = fc.record({
     { weight: 1, arbitrary: fc.integer({ min: 0, max: 900 }) },
   ),
   state: fc.oneof(
-    { weight: 30, arbitrary: fc.constant("ready" as const) },
+    { weight: 60, arbitrary: fc.constant("ready" as const) },
     { weight: 1, arbitrary: fc.constantFrom("starting" as const, "terminating" as const, "bare" as const) },
     { weight: 2, arbitrary: fc.constantFrom("exempt" as const, "long ready" as const) },
   ),
   samples,
 });
+
+const seldomTrue = fc.oneof({ weight: 15, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) });
 
 const policy: fc.Arbitrary<Policy> = fc
   .record({
@@ -72,7 +74,7 @@ const policy: fc.Arbitrary<Policy> = fc
     minPodAgeSeconds: fc.constantFrom(60, 600),
     replacementTimeoutSeconds: fc.constantFrom(60, 300),
     runDeadlineSeconds: fc.constantFrom(200, 720, 5_000),
-    suspend: fc.constantFrom(false, false, false, false, true),
+    suspend: seldomTrue,
   })
   .map((changes) => ({ ...POLICY, ...changes }));
 
@@ -101,7 +103,10 @@ const seldom = <Value>(arbitrary: fc.Arbitrary<Value>) =>
   fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
 
 export const runCase: fc.Arbitrary<RunCase> = fc.record({
-  pods: fc.array(pod, { maxLength: 30 }),
+  pods: fc.oneof(
+    { weight: 1, arbitrary: fc.array(pod, { maxLength: 4 }) },
+    { weight: 9, arbitrary: fc.array(pod, { minLength: 5, maxLength: 30 }) },
+  ),
   policy,
   dryRun: fc.constant(false),
   bootSeconds: fc.constantFrom(0, 3, 30, 200, Number.POSITIVE_INFINITY),
@@ -110,8 +115,8 @@ export const runCase: fc.Arbitrary<RunCase> = fc.record({
     { weight: 8, arbitrary: fc.constant("none" as const) },
     { weight: 1, arbitrary: fc.constantFrom("suspended", "rollout", "scaling", "held", "foreign") },
   ),
-  extraReplicas: fc.constantFrom(0, 0, 0, 1, 9),
-  refusedPods: fc.array(fc.nat({ max: 29 }), { maxLength: 2 }),
+  extraReplicas: fc.constantFrom(0, 0, 0, 0, 0, 0, 1, 9),
+  refusedPods: fc.array(fc.nat({ max: 29 }), { maxLength: 6 }),
   fault: seldom(fault),
   stopAfterSeconds: seldom(fc.integer({ min: 0, max: 120 })),
   loseLeaseAfterSeconds: seldom(fc.integer({ min: 0, max: 120 })),

@@ -195,11 +195,13 @@ describe("after a doubtful answer", () => {
   it("nothing is sent when the run is told to stop while the pod is looked at", async () => {
     const stop = new AbortController();
     const reason = new RebalancerError("CANCELLED", "told to stop");
-    const { api, client } = await apiWith((response) => {
+    const { api, client } = await apiWith(RUNS, DONE);
+    const getPod: KubernetesClient["getPod"] = async (...call) => {
+      const found = await client.getPod(...call);
       stop.abort(reason);
-      response.end(JSON.stringify(RUNS));
-    }, DONE);
-    await expect(evict(client, false, stop.signal)).rejects.toThrow(reason);
+      return found;
+    };
+    await expect(evict({ ...client, getPod }, false, stop.signal)).rejects.toThrow(reason);
     expect(evictionsOf(api)).toBe(0);
   });
 

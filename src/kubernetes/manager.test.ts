@@ -4,7 +4,7 @@ import { POLICY } from "../../test/fakes/policy.ts";
 import { createVirtualClock } from "../../test/fakes/virtual-clock.ts";
 import { createWorld, fakeCluster, type FakePod, snapshotOf, steadyPod, type World } from "../../test/fakes/world.ts";
 import { RebalancerError } from "../errors.ts";
-import type { Cluster, Lock } from "../ports.ts";
+import type { Cluster, Lock, Narrator } from "../ports.ts";
 import type { Policy, RemovalResult, Target } from "../types.ts";
 import { rotate } from "./manager.ts";
 
@@ -22,13 +22,19 @@ interface Scene {
   readonly policy?: Partial<Policy>;
   readonly signal?: AbortSignal;
   readonly deadlineSeconds?: number;
+  readonly narrator?: Narrator;
   /** Happens between the decision and the rotation. */
   readonly meanwhile?: () => void;
 }
 
 async function rotateIn(world: World, scene: Scene = {}): Promise<RemovalResult> {
   const { clock } = world;
-  const { cluster = fakeCluster(world), signal = new AbortController().signal, deadlineSeconds = 720 } = scene;
+  const {
+    cluster = fakeCluster(world),
+    narrator = SILENT,
+    signal = new AbortController().signal,
+    deadlineSeconds = 720,
+  } = scene;
   const seen = snapshotOf(world);
   const targets: Target[] = seen.pods.slice(0, 2).map((pod, index) => ({
     pod,
@@ -38,7 +44,7 @@ async function rotateIn(world: World, scene: Scene = {}): Promise<RemovalResult>
   const lock = (await cluster.lock(world.workload, signal)) as Lock;
   scene.meanwhile?.();
   const limits = { signal, deadline: new Date(clock.now().getTime() + deadlineSeconds * 1_000) };
-  const ports = { cluster, lock, clock, narrator: SILENT };
+  const ports = { cluster, lock, clock, narrator };
   return await rotate({ targets, seen }, ports, { ...POLICY, ...scene.policy }, limits);
 }
 
@@ -357,9 +363,11 @@ describe("a rotation", () => {
         return { ...lock, removing };
       },
     };
-    const result = await rotateIn(world, { cluster, signal: stop.signal });
+    const told: string[] = [];
+    const narrator = { ...SILENT, info: (sentence: string) => void told.push(sentence) };
+    const result = await rotateIn(world, { cluster, narrator, signal: stop.signal });
     expect(outcomes(result)).toEqual(["a failed", "b skipped"]);
-    expect([evicted(world), recorded(world)]).toEqual([[], []]);
+    expect([evicted(world), recorded(world), told]).toEqual([[], [], []]);
   });
 
   it("told to stop while an eviction is under way, finds out what became of it", async () => {

@@ -1,6 +1,6 @@
 import type { Policy } from "../../src/types.ts";
 
-/** The defaults, as docs/algorithm.md lists them. */
+/** The defaults, as the README lists them. */
 export const POLICY: Policy = {
   strategy: "balanced",
   cpuVarianceThreshold: 0.3,
