@@ -140,7 +140,10 @@ function obstacleTo({ pod }: Target, fresh: Snapshot, { seen, policy, clock, dea
 
 async function evict({ pod, role, score }: Target, { cluster, narrator, signal }: Rotation): Promise<EvictReply> {
   signal.throwIfAborted();
-  narrator.info(`Evicting ${pod.name}: ${roleWords(role)}, score ${score.toFixed(2)}.`, { pod: pod.name, role });
+  narrator.info(`Asking for the eviction of ${pod.name}: ${roleWords(role)}, score ${score.toFixed(2)}.`, {
+    pod: pod.name,
+    role,
+  });
   return await cluster.evict(pod, signal);
 }
 
