@@ -11,6 +11,7 @@ import { runDemoOnce, runOnce } from "./wire.ts";
 /** Set by the build. */
 const VERSION = process.env["POD_REBALANCER_VERSION"] ?? "0.0.0-source";
 
+/** How long what a run has left behind may hold the process up. */
 const LAST_WAIT_MILLIS = 2_000;
 
 async function main([command = "", ...args]: readonly string[]): Promise<ExitCode> {
@@ -53,7 +54,7 @@ async function demo(args: readonly string[]): Promise<ExitCode> {
   return await runDemo(io, runDemoOnce, toldToStop());
 }
 
-/** Aborts at the first SIGTERM or SIGINT; for a second one of the same kind the kernel decides, which ends the process outside of a container. */
+/** Aborts at the first SIGTERM or SIGINT. The next one of the same kind ends the process at once (but not in a container). */
 function toldToStop(): AbortSignal {
   const stop = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const) {
@@ -78,5 +79,5 @@ try {
   process.stderr.write(lines.map((line) => `pod-rebalancer: ${line}\n`).join(""));
   process.exitCode = faulty ? 2 : 1;
 }
-// All is said and done: what still holds the process up (a plugin that hangs, a reader that does not read) may not hold up the Job.
+// All is said and done: a plugin that hangs, or a reader that does not read, must not hold up the Job.
 setTimeout(() => process.exit(), LAST_WAIT_MILLIS).unref();

@@ -17,8 +17,9 @@ export interface Cluster {
 }
 
 /**
- * accepted: the pod is terminating or gone by this eviction; `replaced` where nobody need wait for its replacement. refused: it surely still runs, and `why` is a clause that names
- * the budget. gone: it had been replaced or removed before, by somebody else.
+ * - accepted: the pod is terminating or gone by this eviction; `replaced` where nobody need wait for its replacement;
+ * - refused: it surely still runs, and `why` is a clause that names the budget;
+ * - gone: it had been replaced or removed before, by somebody else.
  */
 export type EvictReply =
   | { readonly outcome: "accepted"; readonly note?: string; readonly replaced?: true }

@@ -18,11 +18,11 @@ interface NarratorOptions {
 }
 
 /**
- * Tells the run as JSON lines: `level` as a word, `time` (ISO 8601), `runId`, `dryRun`, `namespace`, `selector`, the fields, and `msg`, a whole sentence, so that
- * `jq -r .msg` reads as prose. Every sentence of a dry run says that it is one: nobody must take it for a removal.
+ * Tells the run as JSON lines: `level` as a word, `time` (ISO 8601), what run it is, the fields, and `msg`, a whole sentence, so
+ * that `jq -r .msg` reads as prose. Every sentence of a dry run says that it is one: nobody must take it for a removal.
  *
- * An error in the fields becomes code, message, advice and causes; its stack is added for `INTERNAL`, which is a fault of ours, and at
- * debug and below. What a line says never holds control characters. Never throws, and a log that cannot be written
+ * An error in the fields becomes code, message, advice and causes; its stack is added for `INTERNAL`, which is a fault of ours,
+ * and at debug and below. What a line says never holds control characters. Never throws, and a log that cannot be written
  * does not stop a run.
  */
 export function createNarrator({ level, run, destination = stderr() }: NarratorOptions): Narrator {
