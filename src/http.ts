@@ -61,10 +61,14 @@ export function createHttpClient(endpoint: HttpEndpoint): HttpClient {
     ? new https.Agent({ keepAlive: true, maxSockets: 8, ...endpoint.tls })
     : new http.Agent({ keepAlive: true, maxSockets: 8 });
 
+  /** What the last request proved itself with; a server that repeats it must not make us print it. */
+  let secrets: readonly string[] = [];
+
   async function attempt(call: HttpCall, signal: AbortSignal): Promise<HttpReply> {
     signal.throwIfAborted();
     const url = addressOf(endpoint.url, call);
     const credentials = endpoint.headers && (await orAborted(endpoint.headers(signal), signal));
+    secrets = secretsOf(endpoint.url, credentials ?? {});
     const headers: Record<string, string> = { accept: "application/json", ...credentials };
     if (call.body) {
       headers["content-type"] = call.body.type;
@@ -97,7 +101,7 @@ export function createHttpClient(endpoint: HttpEndpoint): HttpClient {
       }
 
       for (let attempts = 1; ; attempts += 1) {
-        const outcome = await attempt(call, signal).then((reply) => judged(where, reply), explain);
+        const outcome = await attempt(call, signal).then((reply) => judged(where, reply, secrets), explain);
         if (!(outcome instanceof RebalancerError)) return outcome;
         last = outcome;
         if (!call.retry || !last.retryable || attempts === MAX_ATTEMPTS) throw last;
@@ -145,16 +149,17 @@ async function readReply(response: http.IncomingMessage, call: HttpCall): Promis
   }
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > call.maxBytes) {
-      response.destroy();
-      throw tooLarge();
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > call.maxBytes) throw tooLarge();
+      chunks.push(chunk);
     }
-    chunks.push(chunk);
-  }
-  if (!response.complete) {
-    throw new RebalancerError("CONNECTION_FAILED", `${call.what}: the reply was cut off after ${bytes} bytes`);
+  } catch (cause) {
+    if (cause instanceof RebalancerError) throw cause;
+    throw new RebalancerError("CONNECTION_FAILED", `${call.what}: the reply was cut off after ${bytes} bytes`, {
+      cause,
+    });
   }
   return {
     status: response.statusCode ?? 0,
@@ -186,8 +191,27 @@ const STATUS_CODES: Readonly<Record<number, ErrorCode>> = {
   429: "THROTTLED",
 };
 
-function judged(where: string, reply: HttpReply): HttpReply | RebalancerError {
-  return reply.status >= 200 && reply.status < 300 ? reply : refusal(where, reply);
+function judged(where: string, reply: HttpReply, secrets: readonly string[]): HttpReply | RebalancerError {
+  return reply.status >= 200 && reply.status < 300 ? reply : refusal(where, without(secrets, reply));
+}
+
+/** Header values, also without the word in front ("Bearer"), and the address's query parameters. */
+function secretsOf({ searchParams }: URL, credentials: Readonly<Record<string, string>>): readonly string[] {
+  const values = [
+    ...Object.values(credentials).flatMap((value) => [value, value.replace(/^\S+ /, "")]),
+    ...searchParams.values(),
+  ];
+  return values
+    .flatMap((value) => [value, encodeURIComponent(value)])
+    .filter((value) => value.length >= SHORTEST_SECRET);
+}
+
+/** A shorter text may well be an ordinary word of the reply. */
+const SHORTEST_SECRET = 5;
+
+function without(secrets: readonly string[], reply: HttpReply): HttpReply {
+  const body = secrets.reduce((text, secret) => text.replaceAll(secret, "…"), reply.body);
+  return { ...reply, body };
 }
 
 function refusal(where: string, reply: HttpReply): RebalancerError {

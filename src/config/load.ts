@@ -66,7 +66,7 @@ export async function loadConfig(
   const accident = { inCluster, atTerminal, saidDryRun: said.has("DRY_RUN") };
   faults.push(...contradictions(settings), ...commandFaults(command, flags, accident));
   const endpoint = await readEndpoint(settings, faults);
-  if (faults.length > 0) throw new RebalancerError("CONFIG_INVALID", faults.join("\n"));
+  if (faults.length > 0) throw new RebalancerError("CONFIG_INVALID", faults.map(cleanText).join("\n"));
   // Without a fault every setting that must have a value has one.
   return { ...assemble(command, settings as Settings, endpoint), otherFlags: otherFlags(flags) };
 }

@@ -183,15 +183,17 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
     async createLease(ref, lease, signal) {
       const { path } = listOf("leases", ref.namespace, COORDINATION);
       const what = `create lease ${ref.namespace}/${ref.name}`;
-      await send({ what, path, method: "POST", signal }, lease);
+      parseKind((await send({ what, path, method: "POST", signal }, lease)).body, ["Lease"], what);
     },
     async updateLease(ref, lease, signal) {
       const { path } = one("leases", ref, COORDINATION);
-      await send({ what: `update lease ${ref.namespace}/${ref.name}`, path, method: "PUT", signal }, lease);
+      const what = `update lease ${ref.namespace}/${ref.name}`;
+      parseKind((await send({ what, path, method: "PUT", signal }, lease)).body, ["Lease"], what);
     },
     async createEvent(namespace, event, signal) {
       const { path } = listOf("events", namespace, CORE);
-      await send({ what: `create event in namespace ${namespace}`, path, method: "POST", signal }, event);
+      const what = `create event in namespace ${namespace}`;
+      parseKind((await send({ what, path, method: "POST", signal }, event)).body, ["Event"], what);
     },
   };
 }

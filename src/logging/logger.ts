@@ -67,6 +67,6 @@ function readableValue(value: unknown, logger: Logger): unknown {
     message: cleanText(message),
     advice,
     causes: causes.map(cleanText),
-    ...(withStack && { stack: stackOf(error) }),
+    ...(withStack && { stack: stackOf(error).split("\n").map(cleanText).join("\n") }),
   };
 }

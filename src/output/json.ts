@@ -112,7 +112,7 @@ type JsonDecision =
     };
 
 /** What a terminal may act on and JSON leaves as it is: DEL, C1 controls, bidirectional and other format characters. */
-const UNESCAPED = /[\u007f-\u009f\p{Cf}]/gu;
+const UNESCAPED = /[\u007F-\u009F\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** The document of {@link JsonReport} with "\n" behind it. What is not printable is escaped; nothing is lost by that. */
 export function renderJson(report: RunReport, policy: Policy): string {
