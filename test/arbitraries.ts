@@ -14,6 +14,9 @@ export interface PodCase {
   readonly samples: Partial<Record<Signal, number>>;
 }
 
+/** dies: its controller makes another. scaled away: it goes, and the workload wants one pod less. */
+type Incident = "dies" | "scaled away" | "turns exempt";
+
 export interface RunCase {
   readonly pods: readonly PodCase[];
   readonly policy: Policy;
@@ -24,6 +27,8 @@ export interface RunCase {
   readonly extraReplicas: number;
   readonly refusedPods: readonly number[];
   readonly fault: { readonly point: FaultPoint; readonly call: number; readonly fault: Fault } | undefined;
+  /** What happens to a pod by itself, so many seconds into the run. */
+  readonly meanwhile: { readonly afterSeconds: number; readonly pod: number; readonly what: Incident } | undefined;
   /** Told to stop after so many seconds of the run. */
   readonly stopAfterSeconds: number | undefined;
   /** Loses the Lease after so many seconds. */
@@ -99,6 +104,12 @@ const fault = fc.record({
   ),
 });
 
+const meanwhile: fc.Arbitrary<RunCase["meanwhile"]> = fc.record({
+  afterSeconds: fc.integer({ min: 0, max: 60 }),
+  pod: fc.nat({ max: 29 }),
+  what: fc.constantFrom<Incident>("dies", "scaled away", "turns exempt"),
+});
+
 const seldom = <Value>(arbitrary: fc.Arbitrary<Value>) =>
   fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
 
@@ -118,6 +129,7 @@ export const runCase: fc.Arbitrary<RunCase> = fc.record({
   extraReplicas: fc.constantFrom(0, 0, 0, 0, 0, 0, 1, 9),
   refusedPods: fc.array(fc.nat({ max: 29 }), { maxLength: 6 }),
   fault: seldom(fault),
+  meanwhile: seldom(meanwhile),
   stopAfterSeconds: seldom(fc.integer({ min: 0, max: 120 })),
   loseLeaseAfterSeconds: seldom(fc.integer({ min: 0, max: 120 })),
 });

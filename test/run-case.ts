@@ -4,7 +4,7 @@ import { rebalance } from "../src/rebalance.ts";
 import type { RunReport } from "../src/types.ts";
 import type { PodCase, RunCase } from "./arbitraries.ts";
 import { createVirtualClock } from "./fakes/virtual-clock.ts";
-import { createWorld, type FakePod, fakeCluster, fakeMetrics, type World } from "./fakes/world.ts";
+import { createWorld, type FakePod, fakeCluster, fakeMetrics, steadyPod, type World } from "./fakes/world.ts";
 import { type Beforehand, violations } from "./verifier.ts";
 
 const silent: Narrator = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -30,6 +30,8 @@ export async function playCase(given: RunCase): Promise<RunOutcome> {
     stoppedAt = clock.now().getTime();
     stop.abort(new RebalancerError("CANCELLED", "told to stop"));
   });
+  const { meanwhile } = given;
+  after(meanwhile?.afterSeconds, () => befall(world, given));
   after(given.loseLeaseAfterSeconds, () => world.lost.abort(new RebalancerError("LOCK_LOST", "planted loss")));
 
   const identity = { runId: "test", dryRun: given.dryRun, namespace: "shop", selector: "app=orders" };
@@ -44,6 +46,27 @@ export async function playCase(given: RunCase): Promise<RunOutcome> {
     world,
     violations: [...violations(world, report, beforehand), ...(late ? ["the run was late"] : [])],
   };
+}
+
+/** What befalls a pod without our doing. */
+function befall(world: World, { meanwhile }: RunCase): void {
+  const pod = world.pods[(meanwhile?.pod ?? 0) % Math.max(1, world.pods.length)];
+  if (meanwhile === undefined || pod === undefined || pod.terminatingAt !== undefined) return;
+  if (meanwhile.what === "turns exempt") pod.exempt = true;
+  else lose(pod, meanwhile.what, world);
+}
+
+function lose(pod: FakePod, what: "dies" | "scaled away", world: World): void {
+  const now = world.clock.now().getTime();
+  Object.assign(pod, { terminatingAt: now, goneAt: now });
+  // Nobody misses it.
+  if (pod.controlled === false) return;
+  const { replicas } = world.workload;
+  if (what === "scaled away") world.workload = { ...world.workload, replicas: Math.max(0, replicas - 1) };
+  else {
+    const readyAt = now + world.bootSeconds * 1_000;
+    world.pods.push({ ...steadyPod(world.clock, "orders-5d8f7c9b-heir"), created: now, readyAt });
+  }
 }
 
 function worldOf(given: RunCase): World {

@@ -1,0 +1,28 @@
+/**
+ * The fault suites, in one file: they mostly wait, and within one file they wait at the same time. Those that wait the longest
+ * come first.
+ *
+ * The rows of what went wrong elsewhere are in evidence.suite.ts, each under its name. Not here: what needs PromQL to be
+ * evaluated (duplicate scrapes, staleness, twin series, the queries on both engines; test/engines), the metrics as an engine scrapes them
+ * (test/engines), and a real control plane (test/e2e).
+ */
+
+import { afterAll, vi } from "vitest";
+
+import "./never-answered.suite.ts";
+import "./evidence.suite.ts";
+import "./aftermath.suite.ts";
+import "./server-faults.suite.ts";
+import "./evictions.suite.ts";
+import "./connections.suite.ts";
+import "./clock-skew.suite.ts";
+import "./stopping.suite.ts";
+import "./retries.suite.ts";
+import "./secrets.suite.ts";
+import "./hostile-text.suite.ts";
+import { endProducts } from "./product.ts";
+
+// More at once only makes processes wait for a core.
+vi.setConfig({ maxConcurrency: 40 });
+
+afterAll(endProducts);

@@ -1,0 +1,223 @@
+/** Secrets of every kind are planted, runs end in every way, at the most talkative level: no output shows a secret. */
+
+import { appendFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import type { Misbehaviour } from "../../src/demo/loopback.ts";
+import { type Authority, createAuthority } from "./certificates.ts";
+import { hang, loginPage, refuses, reset, says, wrongKind } from "./misbehaviour.ts";
+import type { Ended } from "./product.ts";
+import { DRY, LIVE, type Scene, type SceneOptions, type Script, startScene } from "./scene.ts";
+
+const SECRETS = {
+  kubeToken: "kube-0d1f9a77c2-token",
+  pluginToken: "plugin-55e0b8e14a-token",
+  password: "prom-93ab7f0c1d-password",
+  bearer: "prom-6e2c44f9b0-bearer",
+  tenant: "tenant-81c6d2a05f-header",
+  urlToken: "url-37f4e9bb60-token",
+} as const;
+const USER = "reader";
+
+let authority: Authority & Disposable;
+beforeAll(() => {
+  authority = createAuthority();
+});
+afterAll(() => authority[Symbol.dispose]());
+
+/** A scene in which every secret is in use: those of the kubeconfig, of the HTTP configuration and of the address. */
+async function plantedScene(options: SceneOptions = {}): Promise<Scene & { readonly key: string }> {
+  const { cert, key } = authority.sign();
+  const printToken = `printf '{"kind":"ExecCredential","status":{"token":"%s"}}' "$PLANTED"`;
+  const exec = { ...plugin(printToken), env: [{ name: "PLANTED", value: SECRETS.pluginToken }] };
+  const user = {
+    token: SECRETS.kubeToken,
+    "client-certificate-data": base64(cert),
+    "client-key-data": base64(key),
+    exec,
+  };
+  const httpConfig = {
+    basic_auth: { username: USER, password: SECRETS.password },
+    http_headers: { "X-Scope-OrgID": { secrets: [SECRETS.tenant] } },
+  };
+  const scene = await startScene({ kubeconfig: { user }, httpConfig, ...options });
+  const { PROMETHEUS_ENDPOINT = "" } = scene.env;
+  const env = { ...scene.env, PROMETHEUS_ENDPOINT: `${PROMETHEUS_ENDPOINT}/select/?token=${SECRETS.urlToken}` };
+  const settings = { PROMETHEUS_ENDPOINT: env.PROMETHEUS_ENDPOINT, LOG_LEVEL: "trace", PROMETHEUS_TIMEOUT: "2s" };
+  return { ...scene, key, env, run: (args, extra) => scene.run(args, { ...settings, ...extra }) };
+}
+
+/** A credential plugin that runs this shell script. */
+function plugin(script: string): object {
+  const apiVersion = "client.authentication.k8s.io/v1";
+  return { apiVersion, interactiveMode: "Never", command: "/bin/sh", args: ["-c", script] };
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString("base64");
+}
+
+/** What of the secrets an output shows, in any of their forms. */
+function leaks({ stdout, stderr }: Ended, key = ""): string[] {
+  const plain = [...Object.values(SECRETS), base64(`${USER}:${SECRETS.password}`)];
+  const ofKey = key.split("\n").filter((line) => line.length > 32 && !line.startsWith("-----"));
+  const encoded = [...plain, key].map((secret) => base64(secret).slice(0, 64));
+  const forms = new Set([...plain, ...plain.map(encodeURIComponent), ...encoded, ...ofKey]);
+  return [...forms].filter((form) => form !== "" && `${stdout}${stderr}`.includes(form));
+}
+
+describe("a run that goes well", { concurrent: true }, () => {
+  it.each(["table", "json", "metrics"])("uses every secret and shows none: %s", async (output) => {
+    await using scene = await plantedScene();
+    const ended = await scene.run([...DRY, "--output", output]);
+    expect(ended).toMatchObject({ exitCode: 0, reason: "would_rotate" });
+    expect(leaks(ended, scene.key)).toEqual([]);
+    // Or there was nothing to show.
+    expect(scene.kubernetes.requests[0]?.headers.authorization).toBe(`Bearer ${SECRETS.pluginToken}`);
+    const [query] = scene.prometheus.requests;
+    expect(query?.headers.authorization).toBe(`Basic ${base64(`${USER}:${SECRETS.password}`)}`);
+    expect(query?.headers["x-scope-orgid"]).toBe(SECRETS.tenant);
+    expect(query?.query.get("token")).toBe(SECRETS.urlToken);
+  });
+
+  it("with a bearer token and a token of the kubeconfig uses and shows neither", async () => {
+    await using scene = await startScene({
+      kubeconfig: { user: { token: SECRETS.kubeToken } },
+      httpConfig: { authorization: { credentials: SECRETS.bearer } },
+    });
+    const ended = await scene.run(DRY, { LOG_LEVEL: "trace" });
+    expect(ended).toMatchObject({ exitCode: 0, reason: "would_rotate" });
+    expect(leaks(ended)).toEqual([]);
+    expect(scene.kubernetes.requests[0]?.headers.authorization).toBe(`Bearer ${SECRETS.kubeToken}`);
+    expect(scene.prometheus.requests[0]?.headers.authorization).toBe(`Bearer ${SECRETS.bearer}`);
+  });
+});
+
+/** A server, or a proxy before it, that repeats what it was asked, as many do when they are asked for help. */
+const echo: Script = (_call, _nth, { headers, query, path }) =>
+  refuses(400, `cannot serve ${path}?${query.toString()} with ${JSON.stringify(headers)}`);
+
+/** The same as a page for people, which says 200. */
+const echoPage: Script = (_call, _nth, { headers, query }) =>
+  says(200, `<p>${query.get("token") ?? headers.authorization}: please sign in`);
+
+const always = (misbehave: Misbehaviour): Script => {
+  return () => misbehave;
+};
+
+const FAULTS: readonly (readonly [string, Script])[] = [
+  ["hangs", always(hang)],
+  ["resets", always(reset)],
+  ["sends a login page", always(loginPage)],
+  ["sends JSON of something else", always(wrongKind)],
+  ["redirects", (_call, _nth, { query }) => says(302, "", { location: `https://login.example/?${query.toString()}` })],
+  ["refuses with 401", always(refuses(401, "no such token"))],
+  ["refuses the query", always(says(400, { status: "error", error: "parse error" }))],
+  ["fails", always(refuses(500))],
+  ["repeats what it was asked", echo],
+  ["repeats it on a page", echoPage],
+];
+
+describe.each(["kubernetes", "prometheus"])("a run whose %s", { concurrent: true }, (server) => {
+  it.each(FAULTS)("%s fails, and shows no secret", async (_name, script) => {
+    await using scene = await plantedScene({ [server]: script });
+    const ended = await scene.run([...LIVE, "--output", "json"], { RUN_DEADLINE: "6s" });
+    expect(ended.exitCode).toBe(1);
+    expect(leaks(ended, scene.key)).toEqual([]);
+  });
+
+  it("is not there fails, and shows no secret", async () => {
+    await using scene = await plantedScene({ addresses: { [server]: "http://127.0.0.1:1" } });
+    const ended = await scene.run([...LIVE, "--output", "json"], { RUN_DEADLINE: "6s" });
+    expect(ended.exitCode).toBe(1);
+    expect(leaks(ended, scene.key)).toEqual([]);
+  });
+});
+
+describe("settings that do not hold", { concurrent: true }, () => {
+  it.each([
+    ["an address with a password", `http://${USER}:${SECRETS.password}@127.0.0.1:9090`],
+    ["an address whose password has a slash", `http://${USER}:x/${SECRETS.password}@127.0.0.1:9090`],
+    ["an address with a token, misspelt", `htp://127.0.0.1:9090/?token=${SECRETS.urlToken}`],
+    ["an address without a protocol", `${USER}:${SECRETS.password}@127.0.0.1:9090`],
+  ])("(%s) are refused without the secret", async (_name, address) => {
+    await using scene = await startScene();
+    const ended = await scene.run(DRY, { PROMETHEUS_ENDPOINT: address, LOG_LEVEL: "trace" });
+    expect(ended.exitCode).toBe(2);
+    expect(ended.stderr).toMatch(/PROMETHEUS_ENDPOINT is "/);
+    expect(leaks(ended)).toEqual([]);
+  });
+
+  it("(a flag that we do not have) are refused without its value", async () => {
+    await using scene = await startScene();
+    for (const args of [["--bearer-token", SECRETS.bearer], [`--bearer-token=${SECRETS.bearer}`]]) {
+      const ended = await scene.run([...DRY, ...args]);
+      expect(ended.exitCode).toBe(2);
+      expect(ended.stderr).toMatch(/--bearer-token is not a flag/);
+      expect(leaks(ended)).toEqual([]);
+    }
+  });
+
+  it.each([
+    ["an entry that is unknown", JSON.stringify({ bearer_tokens: SECRETS.bearer })],
+    ["two ways at once", JSON.stringify({ bearer_token: SECRETS.bearer, basic_auth: { password: SECRETS.password } })],
+    ["no YAML", `bearer_token: "${SECRETS.bearer}\nbasic_auth: [${SECRETS.password}`],
+    ["a list in place of a text", JSON.stringify({ bearer_token: [SECRETS.bearer] })],
+    ["a key that is none", JSON.stringify({ tls_config: { cert: SECRETS.bearer, key: SECRETS.password } })],
+  ])("(an HTTP configuration with %s) are refused without the secret", async (_name, text) => {
+    await using scene = await startScene({ httpConfig: {} });
+    writeFileSync(scene.env["PROMETHEUS_HTTP_CONFIG"] ?? "", text);
+    const env = { LOG_LEVEL: "trace", PROMETHEUS_ENDPOINT: "https://127.0.0.1:1", PROMETHEUS_TIMEOUT: "1s" };
+    const ended = await scene.run(LIVE, env);
+    expect([1, 2]).toContain(ended.exitCode);
+    expect(leaks(ended)).toEqual([]);
+    expect(scene.removed()).toEqual([]);
+  });
+
+  it.each([
+    ["broken", `\nusers: [{name: test, user: {token: "${SECRETS.kubeToken}\n`],
+    ["doubled", `\n{"users": [{"name": "test", "user": {"token": "${SECRETS.kubeToken}"}}]}\n`],
+  ])("(a kubeconfig that is %s) end the run without the secret", async (_name, text) => {
+    await using scene = await startScene();
+    appendFileSync(join(scene.directory, "kubeconfig"), text);
+    const ended = await scene.run(LIVE, { LOG_LEVEL: "trace" });
+    expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "CREDENTIALS_INVALID" });
+    expect(leaks(ended)).toEqual([]);
+  });
+
+  it("(a client key that is none) end the run without it", async () => {
+    const user = { "client-certificate-data": base64("no certificate"), "client-key-data": base64(SECRETS.kubeToken) };
+    const address = "https://127.0.0.1:1";
+    await using scene = await startScene({ kubeconfig: { user }, addresses: { kubernetes: address } });
+    const ended = await scene.run(LIVE, { LOG_LEVEL: "trace" });
+    expect(ended).toMatchObject({ exitCode: 1, reason: "failed" });
+    expect(leaks(ended)).toEqual([]);
+  });
+
+  it("(a token with a line break) end the run without it", async () => {
+    await using scene = await startScene({
+      httpConfig: { authorization: { credentials: `${SECRETS.bearer}\nx: ${SECRETS.password}` } },
+    });
+    const ended = await scene.run(LIVE, { LOG_LEVEL: "trace", PROMETHEUS_TIMEOUT: "2s" });
+    expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "CREDENTIALS_INVALID" });
+    expect(leaks(ended)).toEqual([]);
+    expect(scene.removed()).toEqual([]);
+  });
+});
+
+describe("a credential plugin", { concurrent: true }, () => {
+  it.each([
+    ["prints no JSON", `echo 'token: ${SECRETS.pluginToken}'`, /its output is not JSON/],
+    ["prints another object", `echo '{"password":"${SECRETS.password}"}'`, /neither a token nor a certificate/],
+    ["fails and tells its token", `echo 'token=${SECRETS.pluginToken}' >&2; exit 3`, /it failed \(3\)/],
+    ["fails and tells its header", `echo 'sent: Bearer ${SECRETS.pluginToken}' >&2; exit 1`, /it failed \(1\)/],
+  ])("that %s ends the run, and its secret is not shown", async (_name, script, words) => {
+    await using scene = await startScene({ kubeconfig: { user: { exec: plugin(script) } } });
+    const ended = await scene.run(LIVE, { LOG_LEVEL: "trace" });
+    expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "CREDENTIALS_INVALID" });
+    expect(ended.said).toMatch(words);
+    expect(leaks(ended)).toEqual([]);
+  });
+});
