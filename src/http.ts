@@ -47,6 +47,8 @@ export interface HttpReply {
 export interface HttpClient {
   /** @throws RebalancerError for anything but a whole 2xx reply. */
   request(call: HttpCall): Promise<HttpReply>;
+  /** A server's words without what the last request proved itself with, and without its query parameters. */
+  mask(words: string): string;
   /** Ends calls that are still under way and closes all connections, so that the process can end. */
   close(): void;
 }
@@ -105,13 +107,14 @@ export function createHttpClient(endpoint: HttpEndpoint): HttpClient {
         if (!(outcome instanceof RebalancerError)) return outcome;
         last = outcome;
         if (!call.retry || !last.retryable || attempts === MAX_ATTEMPTS) throw last;
-        const pause = pauseMillis(attempts, last.reply?.headers["retry-after"]);
+        const pause = pauseMillis(attempts, last.reply?.headers ?? {});
         if (performance.now() + pause >= ends) throw last;
         await sleep(pause, undefined, { signal }).catch((thrown: unknown) => {
           throw explain(thrown);
         });
       }
     },
+    mask: (words) => without(secrets, words),
     close() {
       closed.abort(new RebalancerError("CANCELLED", "the client was closed"));
       agent.destroy();
@@ -169,16 +172,17 @@ async function readReply(response: http.IncomingMessage, call: HttpCall): Promis
 }
 
 /** Exponential, half of it at random so that clients do not march in step; never less than `Retry-After` (RFC 9110). */
-function pauseMillis(attempts: number, retryAfter: string | string[] | undefined): number {
+function pauseMillis(attempts: number, headers: ErrorReply["headers"]): number {
   const step = Math.min(FIRST_DELAY_MILLIS * 2 ** (attempts - 1), LONGEST_DELAY_MILLIS);
   const jittered = step / 2 + (Math.random() * step) / 2;
-  return Math.max(jittered, retryAfterMillis(retryAfter));
+  return Math.max(jittered, retryAfterMillis(headers));
 }
 
-function retryAfterMillis(header: string | string[] | undefined): number {
+function retryAfterMillis({ "retry-after": header, date }: ErrorReply["headers"]): number {
   if (typeof header !== "string") return 0;
   if (/^\d+$/.test(header)) return Number(header) * 1_000;
-  const until = Date.parse(header) - Date.now();
+  // By the server's own time, where it tells it.
+  const until = Date.parse(header) - (Date.parse(String(date)) || Date.now());
   return Number.isNaN(until) ? 0 : Math.max(until, 0);
 }
 
@@ -192,7 +196,9 @@ const STATUS_CODES: Readonly<Record<number, ErrorCode>> = {
 };
 
 function judged(where: string, reply: HttpReply, secrets: readonly string[]): HttpReply | RebalancerError {
-  return reply.status >= 200 && reply.status < 300 ? reply : refusal(where, without(secrets, reply));
+  return reply.status >= 200 && reply.status < 300
+    ? reply
+    : refusal(where, { ...reply, body: without(secrets, reply.body) });
 }
 
 /** Header values, also without the word in front ("Bearer"), and the address's query parameters. */
@@ -209,9 +215,8 @@ function secretsOf({ searchParams }: URL, credentials: Readonly<Record<string, s
 /** A shorter text may well be an ordinary word of the reply. */
 const SHORTEST_SECRET = 5;
 
-function without(secrets: readonly string[], reply: HttpReply): HttpReply {
-  const body = secrets.reduce((text, secret) => text.replaceAll(secret, "…"), reply.body);
-  return { ...reply, body };
+function without(secrets: readonly string[], words: string): string {
+  return secrets.reduce((text, secret) => text.replaceAll(secret, "…"), words);
 }
 
 function refusal(where: string, reply: HttpReply): RebalancerError {

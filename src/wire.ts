@@ -52,7 +52,8 @@ export async function runDemoOnce(
   return await rebalanceAt({ url: kubernetes }, parts, signal);
 }
 
-interface Parts {
+/** What a run is put together from, besides the servers. */
+export interface Parts {
   readonly config: Config;
   readonly run: RunIdentity;
   readonly clock: Clock;
@@ -60,7 +61,8 @@ interface Parts {
   readonly sinks: readonly Sink[];
 }
 
-async function rebalanceAt(kubernetes: HttpEndpoint, parts: Parts, signal: AbortSignal): Promise<RunReport> {
+/** One run, put together: everything between its configuration and the servers. */
+export async function rebalanceAt(kubernetes: HttpEndpoint, parts: Parts, signal: AbortSignal): Promise<RunReport> {
   const { config, run, clock, narrator, sinks } = parts;
   const { namespace, labelSelector } = config.kubernetes;
   using closing = new DisposableStack();

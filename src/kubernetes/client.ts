@@ -11,7 +11,7 @@ import type {
 } from "@kubernetes/client-node";
 
 import { RebalancerError } from "../errors.ts";
-import type { HttpCall, HttpClient, HttpReply } from "../http.ts";
+import { type HttpCall, type HttpClient, type HttpReply, printable } from "../http.ts";
 import type { PodRef } from "../types.ts";
 
 /** An official type as it travels: times are strings. What a server leaves out is undefined, whatever the type says. */
@@ -105,6 +105,24 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
       ...request,
       ...(body && { body: { type: "application/json", text: JSON.stringify(body) } }),
     });
+  }
+
+  /** The beginning of a server's words, fit to be shown. */
+  function shown(words: string): string {
+    return printable(http.mask(words)).slice(0, 60);
+  }
+
+  function parseKind(body: string, kinds: readonly string[], what: string): Typed {
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(body);
+    } catch {
+      throw invalid(what, `the reply is not JSON but begins ${shown(body)}`);
+    }
+    const { kind } = (parsed ?? {}) as Typed;
+    if (kinds.includes(kind ?? "")) return parsed as Typed;
+    const other = shown(JSON.stringify(kind) ?? "undefined");
+    throw invalid(what, `the reply is of kind ${other}, expected ${kinds.join(" or ")}`);
   }
 
   async function get<Value extends Typed>(kind: string, request: Request): Promise<Told<Value>> {
@@ -214,20 +232,6 @@ function one(resource: string, { namespace, name }: ObjectRef, api: string): Pic
     what: `get ${resource.replace(/s$/, "")} ${namespace}/${name}`,
     path: `${listOf(resource, namespace, api).path}/${encodeURIComponent(name)}`,
   };
-}
-
-function parseKind(body: string, kinds: readonly string[], what: string): Typed {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body);
-  } catch {
-    throw invalid(what, `the reply is not JSON but begins ${JSON.stringify(body.slice(0, 60))}`);
-  }
-  const { kind } = (parsed ?? {}) as Typed;
-  if (!kinds.includes(kind ?? "")) {
-    throw invalid(what, `the reply is of kind ${JSON.stringify(kind)?.slice(0, 60)}, expected ${kinds.join(" or ")}`);
-  }
-  return parsed as Typed;
 }
 
 /** Ages, expiry and the cooldown are judged by it; our own clock may be wrong. */

@@ -170,7 +170,10 @@ async function replacementOf(pod: PodInfo, before: Snapshot, rotation: Rotation)
     const gone = !now.pods.some(({ uid }) => uid === pod.uid);
     const waited = (clock.now().getTime() - started) / 1_000;
     if (gone && count >= wanted) {
-      narrator.info(`${pod.name} is replaced: ${count} pods are Ready.`, { pod: pod.name, ms: waited * 1_000 });
+      narrator.info(`${pod.name} is replaced: ${count} pods are Ready.`, {
+        pod: pod.name,
+        ms: Math.round(waited * 1_000),
+      });
       return;
     }
     if (waited >= patience) {

@@ -44,22 +44,23 @@ export function createPrometheus(http: HttpClient, { timeoutMillis }: Prometheus
         });
         return parseSamples(body, what);
       } catch (thrown) {
-        throw explained(thrown, promql);
+        throw explained(thrown, promql, http);
       }
     },
   };
 }
 
 /** A refused query is the query's fault: it says so, and shows the query so that it can be tried elsewhere. */
-function explained(thrown: unknown, promql: string): unknown {
+function explained(thrown: unknown, promql: string, http: HttpClient): unknown {
   if (!(thrown instanceof RebalancerError)) return thrown;
-  const { code, reply, message } = thrown;
+  const { code, reply } = thrown;
+  const message = http.mask(thrown.message);
   const refused = (reply?.status === 400 || reply?.status === 422) && isApiError(reply.body);
-  if (!refused && code !== "QUERY_FAILED") return thrown;
-  return new RebalancerError("QUERY_FAILED", `${message}; the query: ${promql}`, {
-    cause: thrown,
-    ...(reply && { reply }),
-  });
+  const details = reply && { reply };
+  if (refused || code === "QUERY_FAILED") {
+    return new RebalancerError("QUERY_FAILED", `${message}; the query: ${promql}`, { ...details });
+  }
+  return message === thrown.message ? thrown : new RebalancerError(code, message, { ...details });
 }
 
 /** Whether the server itself refused, and not a proxy in front of it. */
