@@ -11,9 +11,12 @@ export const POD_ANNOTATIONS = {
   readyDelay: "test/ready-delay",
   /** While it is there, whatever its value, the pod is not Ready; a Ready pod stops being so. */
   notReady: "test/not-ready",
-  /** From the deletion to the end of the pod; at once without it. */
+  /** From the deletion to the end of the pod; a moment without it. */
   terminationDelay: "test/termination-delay",
 } as const;
+
+/** kwok deletes by name, and may do so twice: without a pause the second time hits the next pod of a StatefulSet. */
+const A_MOMENT_MILLIS = 300;
 
 const NOT_OF_A_JOB = { key: ".metadata.ownerReferences.[]?.kind", operator: "NotIn", values: ["Job"] };
 const TERMINATING = { key: ".metadata.deletionTimestamp", operator: "Exists" };
@@ -59,7 +62,7 @@ ${readiness(false)}`,
       [TERMINATING],
       { delete: true },
       {
-        durationMilliseconds: 0,
+        durationMilliseconds: A_MOMENT_MILLIS,
         durationFrom: { expressionFrom: annotation("terminationDelay") },
       },
     ),

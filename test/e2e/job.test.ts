@@ -1,0 +1,124 @@
+/** The Job of the shipped CronJob and the real Job controller; the test stands in for the kubelet that starts the container. */
+
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import type { Reason } from "../../src/reasons.ts";
+import type { Pod } from "../harness/kube-client.ts";
+import { mountingForbidden, withMountedAccount } from "../harness/mounted-account.ts";
+import { deployment } from "../harness/workloads.ts";
+import { expectEnd, startProduct } from "./product.ts";
+import { missing, type Scene, type SceneOptions, type Stage, startStage } from "./scene.ts";
+import { containerEnvironment, type PodSpec } from "./shipped.ts";
+
+const unmountable = mountingForbidden();
+const PATIENCE_MILLIS = 30_000;
+
+interface JobStatus {
+  readonly conditions?: readonly { readonly type: string; readonly reason?: string }[];
+}
+
+const REPLACEMENTS_NEVER_READY: SceneOptions = {
+  workloads: [deployment({ name: "consumer", replicas: 6, neverReady: true })],
+  replacementsNeverReady: true,
+  settings: { REPLACEMENT_TIMEOUT: "4s" },
+};
+
+/** Nothing listens there. */
+const NO_METRICS_SERVER: SceneOptions = {
+  settings: { PROMETHEUS_ENDPOINT: "http://127.0.0.1:1", PROMETHEUS_TIMEOUT: "2s" },
+};
+
+describe
+  .skipIf(missing)
+  .concurrent(`the shipped CronJob's Job on a real control plane${missing ? ` (${missing})` : ""}`, () => {
+    let stage: Stage;
+    beforeAll(async () => {
+      stage = await startStage();
+    });
+    afterAll(() => stage[Symbol.asyncDispose]());
+
+    /** Like `kubectl create job run --from=cronjob/pod-rebalancer`. @returns the Job's pod, once it is on a node. */
+    async function createJob(scene: Scene): Promise<Pod & { readonly spec: PodSpec }> {
+      await stage.plane.apply(scene.manifests.filter(({ kind }) => kind === "CronJob"));
+      const cronJob = await scene.request<{ spec: { jobTemplate: { spec: object } } }>(
+        "GET",
+        scene.path("batch/v1", "cronjobs/pod-rebalancer"),
+      );
+      await scene.request("POST", scene.path("batch/v1", "jobs"), {
+        apiVersion: "batch/v1",
+        kind: "Job",
+        metadata: { name: "run", annotations: { "cronjob.kubernetes.io/instantiate": "manual" } },
+        spec: cronJob.spec.jobTemplate.spec,
+      });
+      const started = async () => (await podsOfJob(scene)).find(({ spec }) => spec.nodeName !== undefined);
+      return (await stage.plane.waitFor("the Job's pod", started, PATIENCE_MILLIS)) as Pod & { spec: PodSpec };
+    }
+
+    function podsOfJob({ namespace }: Scene): Promise<Pod[]> {
+      return stage.plane.listPods(namespace, "batch.kubernetes.io/job-name=run");
+    }
+
+    /** What the Job came to: its conditions, each with its reason. */
+    async function endOfJob(scene: Scene): Promise<string[]> {
+      return await stage.plane.waitFor(
+        "the Job's end",
+        async () => {
+          const { status } = await scene.request<{ status: JobStatus }>("GET", scene.path("batch/v1", "jobs/run"));
+          const conditions = (status.conditions ?? []).map(({ type, reason }) => `${type}: ${reason}`);
+          return conditions.some((condition) => /^(Complete|Failed):/.test(condition)) && conditions;
+        },
+        PATIENCE_MILLIS,
+      );
+    }
+
+    it.each<[number, Reason, SceneOptions]>([
+      [0, "would_rotate", { folder: "base" }],
+      [1, "failed", NO_METRICS_SERVER],
+      [3, "replacement_timeout", REPLACEMENTS_NEVER_READY],
+      [4, "insufficient_metrics", { silent: 5 }],
+    ])("that ends with exit code %d (%s) starts no second pod", async (exitCode, reason, options) => {
+      const scene = await stage.scene(options);
+      const pod = await createJob(scene);
+      const environment = await containerEnvironment(stage.plane, pod.spec, scene.namespace);
+      expect(environment).toMatchObject({ KUBE_NAMESPACE: scene.namespace, DRY_RUN: String(exitCode === 0) });
+
+      const args = [...pod.spec.containers[0]!.args, "--output", "json"];
+      const outcome = await startProduct({ args, env: { ...environment, KUBECONFIG: scene.kubeconfig } }).ended;
+
+      expectEnd(outcome, exitCode, reason);
+      await stage.plane.finishPod(scene.namespace, pod.metadata.name, exitCode);
+      const end = exitCode === 0 ? "Complete: CompletionsReached" : "Failed: BackoffLimitExceeded";
+      expect(await endOfJob(scene)).toContain(end);
+      expect((await podsOfJob(scene)).map(({ metadata }) => metadata.uid)).toEqual([pod.metadata.uid]);
+    });
+
+    it.skipIf(unmountable)(
+      `finds the API server by what is mounted into its pod${unmountable ? ` (${unmountable})` : ""}`,
+      async () => {
+        const scene = await stage.scene({ folder: "base" });
+        const { spec } = await createJob(scene);
+        const account = join(stage.plane.directory, `${scene.namespace}.account`);
+        await mkdir(account);
+        const token = await stage.plane.serviceAccountToken(scene.namespace, spec.serviceAccountName);
+        await writeFile(join(account, "token"), token);
+        await writeFile(join(account, "ca.crt"), stage.plane.ca);
+        const { hostname, port, origin } = new URL(stage.plane.url);
+        const env = {
+          ...(await containerEnvironment(stage.plane, spec, scene.namespace)),
+          KUBERNETES_SERVICE_HOST: hostname,
+          KUBERNETES_SERVICE_PORT: port,
+          PATH: process.env["PATH"] ?? "",
+        };
+
+        const args = [...spec.containers[0]!.args, "--output", "json", "--log-level", "debug"];
+        const outcome = await startProduct({ args, env, within: withMountedAccount(account) }).ended;
+
+        expectEnd(outcome, 0, "would_rotate");
+        const sentence = `The Kubernetes API is at ${origin} (in-cluster).`;
+        expect(outcome.log.map(({ msg }) => msg)).toContainEqual(expect.stringContaining(sentence));
+      },
+    );
+  });
