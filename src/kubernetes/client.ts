@@ -117,7 +117,7 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
     try {
       parsed = JSON.parse(body);
     } catch {
-      throw invalid(what, `the reply is not JSON but begins ${shown(body)}`);
+      throw invalid(what, `the reply is not JSON but begins ${JSON.stringify(shown(body))}`);
     }
     const { kind } = (parsed ?? {}) as Typed;
     if (kinds.includes(kind ?? "")) return parsed as Typed;
