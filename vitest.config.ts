@@ -1,3 +1,5 @@
+import { availableParallelism } from "node:os";
+
 import { defineConfig } from "vitest/config";
 
 const seconds = 1_000;
@@ -9,6 +11,8 @@ const results = process.env["TEST_RESULTS"];
 export default defineConfig({
   test: {
     reporters: ["default", ...(results ? [["json", { outputFile: results }] as ["json", object]] : [])],
+    // Much of it waits: two files at once also where there are but two cores.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         extends: true,
