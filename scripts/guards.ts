@@ -331,6 +331,20 @@ const GUARDS: readonly Guard[] = [
     tests: ["src/kubernetes/dry-run.test.ts", "test/contract"],
   },
   {
+    prevents: "takes a login page for a Lease that was written",
+    file: "src/kubernetes/client.ts",
+    code: 'parseKind((await send({ what, path, method: "PUT", signal }, lease)).body, ["Lease"], what);',
+    instead: 'await send({ what, path, method: "PUT", signal }, lease);',
+    tests: ["src/kubernetes/client.test.ts"],
+  },
+  {
+    prevents: "shows a token that a server repeats",
+    file: "src/http.ts",
+    code: "body: without(secrets, reply.body)",
+    instead: "body: reply.body",
+    tests: ["src/http.test.ts"],
+  },
+  {
     prevents: "takes a Lease that another run holds",
     file: LOCK,
     code: "if (heldBy !== undefined && heldBy !== holder) return { heldBy, removals };",
@@ -404,15 +418,15 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "reads a reply of any size",
     file: "src/http.ts",
-    code: "    if (bytes > call.maxBytes) {",
-    instead: "    if (bytes < 0) {",
+    code: "if (bytes > call.maxBytes) throw tooLarge();",
+    instead: "",
     tests: ["src/http.test.ts"],
   },
   {
     prevents: "takes a login page for an answer",
     file: "src/http.ts",
-    code: "reply.status >= 200 && reply.status < 300 ?",
-    instead: "reply.status >= 200 && reply.status < 400 ?",
+    code: "reply.status >= 200 && reply.status < 300",
+    instead: "reply.status >= 200 && reply.status < 400",
     tests: ["src/http.test.ts", "src/prometheus"],
   },
   {
@@ -587,6 +601,8 @@ function passes(project: string, tests: readonly string[]): boolean {
   const { status } = spawnSync(vitest, ["run", "--project", project, "--bail", "1", ...tests], {
     cwd: copy,
     timeout: 300_000,
+    // These runs are meant to fail: they are nobody's results.
+    env: { ...process.env, TEST_RESULTS: "" },
   });
   return status === 0;
 }

@@ -17,7 +17,8 @@ export const ERRORS = {
   },
   CONNECTION_FAILED: {
     retryable: true,
-    advice: "Check that the address is right, resolves, and can be reached from here.",
+    advice:
+      "Check that the address (PROMETHEUS_ENDPOINT, or the kubeconfig's server) is right, resolves, and can be reached from here.",
   },
   TLS_FAILED: { retryable: false, advice: "Check the server's certificate, its dates, and the CA this side trusts." },
   DEADLINE_EXCEEDED: {
@@ -73,14 +74,18 @@ export const ERRORS = {
   EVICTION_FAILED: {
     retryable: false,
     mayHaveEvicted: true,
-    advice: "The pod still runs; look at it, at admission webhooks and at the API server's log.",
+    advice:
+      "The pod still ran when it was looked at, but the eviction may yet take effect, and the record counts it as removed; look at it, at admission webhooks and at the API server's log.",
   },
   EVICTION_UNCLEAR: {
     retryable: false,
     mayHaveEvicted: true,
     advice: "Look whether the pod still runs; the record counts it as removed.",
   },
-  RUN_DEADLINE: { retryable: false, advice: "Find the slow step in the log; raise RUN_DEADLINE if it is only slow." },
+  RUN_DEADLINE: {
+    retryable: false,
+    advice: "The slow step is the one after the last that the log tells of; raise RUN_DEADLINE if it is only slow.",
+  },
   REPLACEMENT_LATE: { retryable: false, advice: "Look at the new pod: image, scheduling, readiness probe." },
   INTERNAL: {
     retryable: false,

@@ -261,9 +261,22 @@ describe("a reply", () => {
     const message = `\u001B[31mred\u0007\r\nsecond line\u202E ${"x".repeat(5_000)}`;
     const server = await serverWith(() => ({ status: 400, body: { message } }));
     const error = await failureOf(clientOf(server.url).request(CALL));
-    expect(error.message).toMatch(/HTTP 400: \[31mred second line x+…$/);
+    expect(error.message).toMatch(/HTTP 400: red second line x+…$/);
     expect(error.message).not.toMatch(/[\p{Cc}\p{Cf}]/u);
     expect(error.message.length).toBeLessThan(500);
+  });
+
+  it("that repeats what it was asked shows no secret of it", async () => {
+    const server = await serverWith(({ headers, url }) => ({
+      status: 400,
+      body: `cannot serve ${url.search} for ${headers.authorization}, ${String(headers["x-tenant"])}`,
+    }));
+    const credentials = { authorization: "Bearer t0ken+secret", "x-tenant": "payments" };
+    const client = clientOf(`${server.url}?token=a%2Bb-secret`, { headers: async () => credentials });
+    const { message, reply } = await failureOf(client.request(CALL));
+    expect(message).toMatch(/: cannot serve \?token=… for …, …$/);
+    expect(reply?.body).not.toMatch(/secret|payments/);
+    expect(client.mask("you sent t0ken+secret and a+b-secret")).toBe("you sent … and …");
   });
 
   it("that is no JSON is told by its beginning", async () => {

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { SecureContextOptions } from "node:tls";
 
 import { type ErrorCode, type ErrorReply, RebalancerError } from "./errors.ts";
+import { printable } from "./text.ts";
 
 export interface TlsOptions extends Pick<SecureContextOptions, "ca" | "cert" | "key" | "minVersion" | "maxVersion"> {
   readonly servername?: string;
@@ -55,7 +56,6 @@ export interface HttpClient {
 
 const MAX_ATTEMPTS = 5;
 const FIRST_DELAY_MILLIS = 200;
-const LONGEST_DELAY_MILLIS = 3_000;
 
 export function createHttpClient(endpoint: HttpEndpoint): HttpClient {
   const secure = endpoint.url.protocol === "https:";
@@ -173,7 +173,7 @@ async function readReply(response: http.IncomingMessage, call: HttpCall): Promis
 
 /** Exponential, half of it at random so that clients do not march in step; never less than `Retry-After` (RFC 9110). */
 function pauseMillis(attempts: number, headers: ErrorReply["headers"]): number {
-  const step = Math.min(FIRST_DELAY_MILLIS * 2 ** (attempts - 1), LONGEST_DELAY_MILLIS);
+  const step = FIRST_DELAY_MILLIS * 2 ** (attempts - 1);
   const jittered = step / 2 + (Math.random() * step) / 2;
   return Math.max(jittered, retryAfterMillis(headers));
 }
@@ -244,13 +244,6 @@ function serverWords(body: string): string {
     // Not JSON: the beginning of the text says enough (a proxy's error page, say).
   }
   return printable(body.trim());
-}
-
-/** What a server said, cut short and on one line. */
-export function printable(text: string): string {
-  // A hostile server must not write control sequences to a terminal or break a log line.
-  const clean = text.replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim();
-  return clean.length > 300 ? `${clean.slice(0, 300)}…` : clean;
 }
 
 const TLS_PROBLEM =

@@ -1,5 +1,7 @@
 /** Why a run ended as it did. One table: log, report, metric label, Event and docs take their words from here. */
 
+import type { ErrorCode, RebalancerError } from "./errors.ts";
+
 interface ReasonFacts {
   /** "failure" is 1. Whatever is not 0 becomes 3 once something was removed. */
   readonly exit: 0 | 4 | "failure";
@@ -122,7 +124,7 @@ const ACT_REASONS = {
   run_deadline: {
     exit: "failure",
     sentence: "The run reached its deadline.",
-    advice: "Find the slow step in the log; raise RUN_DEADLINE if it is only slow.",
+    advice: "The slow step is the one after the last that the log tells of; raise RUN_DEADLINE if it is only slow.",
   },
   interrupted: {
     exit: "failure",
@@ -141,11 +143,11 @@ export type Reason = keyof typeof REASONS;
 export const EXIT_CODES = {
   0: {
     meaning: "done, or held or stopped for a good reason, even after one removal",
-    advice: "Nothing; the last line of the log names the reason.",
+    advice: "Nothing; the end of the log names the reason.",
   },
   1: {
     meaning: "failed or told to stop; nothing was removed",
-    advice: "Read the last line of the log. The next run looks at the world anew.",
+    advice: "Read how the log ends. The next run looks at the world anew.",
   },
   2: {
     meaning: "wrong settings or usage; nothing was read or changed",
@@ -153,8 +155,7 @@ export const EXIT_CODES = {
   },
   3: {
     meaning: "something was removed, or may have been, and then the run failed or was told to stop",
-    advice:
-      "Look at the group's pods first: is each removed pod replaced and Ready? Then read the last line of the log.",
+    advice: "Look at the group's pods first: is each removed pod replaced and Ready? Then read how the log ends.",
   },
   4: {
     meaning: "nothing could be judged: no pods, an ambiguous group, too few metrics",
@@ -173,4 +174,16 @@ export function exitCodeOf(reason: Reason, removed: boolean): ExitCode {
   if (exit === 0) return 0;
   if (removed) return 3;
   return exit === "failure" ? 1 : exit;
+}
+
+const REASON_OF_ERROR: Readonly<Partial<Record<ErrorCode, Reason>>> = {
+  LOCK_LOST: "lock_lost",
+  REPLACEMENT_LATE: "replacement_timeout",
+  RUN_DEADLINE: "run_deadline",
+  CANCELLED: "interrupted",
+};
+
+/** What ended a run that threw this. */
+export function reasonOf({ code }: RebalancerError): Reason {
+  return REASON_OF_ERROR[code] ?? "failed";
 }

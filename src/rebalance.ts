@@ -3,11 +3,11 @@
 import { decide } from "./decision/decide.ts";
 import { formatDuration } from "./durations.ts";
 import { asRebalancerError, RebalancerError } from "./errors.ts";
-import { type Limits, reasonOf, rotate } from "./kubernetes/manager.ts";
+import { type Limits, rotate } from "./kubernetes/manager.ts";
 import { tellDecision, tellEnd, tellLock, tellRemoval, tellSignals, tellSnapshot } from "./logging/narration.ts";
 import { assess, type Observation } from "./podstate/assess.ts";
 import type { Clock, Cluster, HeldLock, Lock, MetricsSource, Narrator, Sink } from "./ports.ts";
-import { exitCodeOf, type Reason } from "./reasons.ts";
+import { exitCodeOf, type Reason, reasonOf } from "./reasons.ts";
 import type {
   Decision,
   Group,

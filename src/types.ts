@@ -194,7 +194,7 @@ export interface RemovalStep {
   readonly why: string;
 }
 
-/** The plan's DeletionResult: every target that was asked for, and why the rotation ended. */
+/** Every target that was asked for, what became of it, and why the rotation ended. */
 export interface RemovalResult {
   readonly requested: number;
   readonly steps: readonly RemovalStep[];

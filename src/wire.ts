@@ -65,17 +65,21 @@ export interface Parts {
 export async function rebalanceAt(kubernetes: HttpEndpoint, parts: Parts, signal: AbortSignal): Promise<RunReport> {
   const { config, run, clock, narrator, sinks } = parts;
   const { namespace, labelSelector } = config.kubernetes;
-  using closing = new DisposableStack();
-  const api = closing.adopt(createHttpClient(kubernetes), (http) => http.close());
-  const engine = closing.adopt(createHttpClient(config.prometheus.endpoint), (http) => http.close());
-
-  const client = createKubernetesClient(api);
-  const holder = `${hostname()}_${run.runId}`;
-  const live = createKubernetesCluster({ client, clock, namespace, labelSelector, holder });
-  const cluster = config.dryRun ? dryRun(live) : live;
-  const metrics = createMetricsSource(createPrometheus(engine, config.prometheus), config.metrics);
-  const event = eventSink(client, () => clock.now(), holder);
-  return await rebalance(run, { cluster, metrics, clock, narrator, sinks: [...sinks, event] }, config.policy, signal);
+  const api = createHttpClient(kubernetes);
+  const engine = createHttpClient(config.prometheus.endpoint);
+  try {
+    const client = createKubernetesClient(api);
+    const holder = `${hostname()}_${run.runId}`;
+    const live = createKubernetesCluster({ client, clock, namespace, labelSelector, holder });
+    const cluster = config.dryRun ? dryRun(live) : live;
+    const metrics = createMetricsSource(createPrometheus(engine, config.prometheus), config.metrics);
+    const event = eventSink(client, () => clock.now(), holder);
+    const ports = { cluster, metrics, clock, narrator, sinks: [...sinks, event] };
+    return await rebalance(run, ports, config.policy, signal);
+  } finally {
+    api.close();
+    engine.close();
+  }
 }
 
 /** A run that never gets to see its cluster is reported like any other. */

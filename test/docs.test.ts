@@ -181,9 +181,8 @@ const FIGURES: readonly [path: string, code: string, told: string][] = [
   ["src/kubernetes/exec-plugin.ts", "PLUGIN_MILLIS = 30_000", "| A credential plugin of a kubeconfig"],
   ["src/kubernetes/manager.ts", "LEAST_READY_SECONDS = 10", "no sooner than after 10 s of being Ready"],
   ["src/rebalance.ts", "SINK_MILLIS = 15_000", "| Each output of the report"],
-  ["src/http.ts", "MAX_ATTEMPTS = 5", "up to five times with pauses of 0.2 to 3 s"],
-  ["src/http.ts", "FIRST_DELAY_MILLIS = 200", "up to five times with pauses of 0.2 to 3 s"],
-  ["src/http.ts", "LONGEST_DELAY_MILLIS = 3_000", "up to five times with pauses of 0.2 to 3 s"],
+  ["src/http.ts", "MAX_ATTEMPTS = 5", "up to four times more, with pauses of 0.1 to 1.6 s"],
+  ["src/http.ts", "FIRST_DELAY_MILLIS = 200", "up to four times more, with pauses of 0.1 to 1.6 s"],
 ];
 
 describe("the figures in docs/operations.md", () => {

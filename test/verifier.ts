@@ -40,7 +40,7 @@ function verifyHolds(world: World, evictions: readonly WorldEvent[], beforehand:
     ["another run held the Lease", world.heldBy !== undefined],
     ["the group was ambiguous", world.foreignController !== undefined],
     ["the cooldown was not over", lastRemovalSeconds !== undefined && lastRemovalSeconds < policy.cooldownSeconds],
-    ["the metrics could not be fetched", world.calls.fetch === 0],
+    ["no metrics had been read", world.metricsRead === 0],
     ["more pods were removed than allowed", evictions.length > policy.maxPodsToDelete],
     ["a pod was removed twice", new Set(evictions.map(({ uid }) => uid)).size < evictions.length],
   ];
@@ -58,7 +58,10 @@ function verifyVictim({ uid, before }: WorldEvent, policy: Policy): string[] {
     ["was exempt", pod.exempt],
     [`was ${ageSeconds} s old`, ageSeconds < policy.minPodAgeSeconds],
     ["left too few Ready pods", readyPods(before.pods).length - 1 < policy.minPodsRequired],
-    ["was removed from a group that was not Ready", readyPods(before.pods).length < 0.9 * before.pods.length],
+    [
+      "was removed from a group that was not Ready",
+      readyPods(before.pods).length < 0.9 * (before.workload?.replicas ?? 0),
+    ],
   ];
   return faults.filter(([, broken]) => broken).map(([sentence]) => `${pod.name} ${sentence}`);
 }

@@ -10,7 +10,7 @@ describe("the help", () => {
     const prose = text.replaceAll(/\s+/g, " ");
     for (const name of Object.keys(OPTIONS) as OptionName[]) {
       const option: { flagOnly?: true; default: string; help: string } = OPTIONS[name];
-      expect(text).toContain(`--${flagOf(name)}`);
+      expect(text).toMatch(new RegExp(`--(\\[no-\\])?${flagOf(name)}\\b`));
       if (!option.flagOnly) expect(text).toContain(name);
       expect(prose).toContain(option.help.slice(0, 20));
       expect(prose).toContain(`Default: ${option.default || "nothing"}.`);

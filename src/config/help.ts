@@ -1,6 +1,6 @@
 import { cutTo, CUT_END, wrap } from "../output/lines.ts";
 import { EXIT_CODES } from "../reasons.ts";
-import { flagOf, type Option, type OptionName, OPTIONS } from "./options.ts";
+import { flagOf, isSwitch, type Option, type OptionName, OPTIONS } from "./options.ts";
 
 const COMMANDS = {
   run: "One run: observe, assess, decide, rotate, report. For a CronJob; evicts pods unless told --dry-run.",
@@ -29,7 +29,7 @@ export function helpText(version: string, columns: number): string {
     "",
     ...Object.entries(COMMANDS).flatMap(([name, help]) => wrap(`  ${name.padEnd(5)} `, help, width, 8)),
     "",
-    "Flags; each is an environment variable, too. Flags win.",
+    ...wrap("", "Flags, and beside them the environment variables that hold the same. Flags win.", width, 0),
     "",
     ...(Object.keys(OPTIONS) as OptionName[]).flatMap((name) => optionLines(name, width)),
     "  -h, --help",
@@ -46,8 +46,9 @@ export function helpText(version: string, columns: number): string {
 function optionLines(name: OptionName, width: number): string[] {
   const option: Option<unknown> = OPTIONS[name];
   const { short, flagOnly, help, expected } = option;
-  const flags = `  ${short ? `-${short}, ` : "    "}--${flagOf(name)}`;
+  const flags = `  ${short ? `-${short}, ` : "    "}--${isSwitch(name) ? "[no-]" : ""}${flagOf(name)}`;
   const head = flagOnly ? flags : `${flags.padEnd(34)}${name}`;
-  const text = `${help}. Expected: ${expected}. Default: ${option.default || "nothing"}.`;
+  const value = isSwitch(name) ? "" : ` Expected: ${expected}.`;
+  const text = `${help}.${value} Default: ${option.default || "nothing"}.`;
   return [cutTo(head, width, CUT_END), ...wrap("        ", text, width, 8)];
 }

@@ -28,7 +28,7 @@ async function faultsOf(args: readonly string[], env: Surroundings["env"] = {}, 
 }
 
 describe("the defaults", () => {
-  it("are the plan's", async () => {
+  it("are what the README says", async () => {
     const config = await load();
     expect(config).toMatchObject({
       dryRun: false,
@@ -199,12 +199,13 @@ describe("a wrong value", () => {
   it.each<[string[], RegExp]>([
     [["--dry-rn"], /^--dry-rn is not a flag; expected --dry-run$/],
     [["--dryrun"], /^--dryrun is not a flag; expected --dry-run$/],
+    [["--namespace", "shop"], /^--namespace is not a flag; expected --kube-namespace$/],
     [["--force"], /^--force is not a flag \(see --help\)$/],
     [["-x"], /^-x is not a flag/],
     [["--no-force"], /is not a flag/],
     [["--no-dry-run=true"], /^--no-dry-run takes no value; expected --dry-run or --no-dry-run$/],
     [["--no-kube-namespace"], /has no value/],
-    [["-n"], /^-n has no value; expected a namespace name$/],
+    [["-n"], /^-n has no value; expected a namespace name/],
     [["--lag-query", "--dry-run"], /^--lag-query has no value; expected PromQL/],
     [["--dry-run", "--no-dry-run"], /is given twice$/],
     [["-n", "a", "--kube-namespace", "b"], /is given twice$/],

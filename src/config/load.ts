@@ -9,10 +9,10 @@ import { type CredentialsRequest, usesServiceAccount } from "../kubernetes/crede
 import type { LogLevel } from "../logging/logger.ts";
 import type { MetricsOptions } from "../metrics/queries.ts";
 import type { OutputKind } from "../output/report.ts";
-import { cleanText } from "../output/terminal.ts";
+import { cleanText } from "../text.ts";
 import type { Policy } from "../types.ts";
 import { isNearMiss } from "./near-miss.ts";
-import { flagOf, type Option, type OptionName, LONGEST_SECONDS, OPTIONS, type Settings } from "./options.ts";
+import { flagOf, isSwitch, LONGEST_SECONDS, type Option, type OptionName, OPTIONS, type Settings } from "./options.ts";
 
 /** run: as configured; plan: a dry run with a table. */
 export type Command = "run" | "plan";
@@ -116,7 +116,8 @@ function readFlag({ name, rawName, value, inlineValue }: FlagToken, flags: Map<O
   const known = optionNamed(name);
   const fault = (why: string) => faults.push(`${cleanText(rawName)} ${why}`);
   if (known === undefined) {
-    const meant = NAMES.find((one) => isNearMiss(name, flagOf(one)));
+    // kubectl says --namespace and --context.
+    const meant = NAMES.find((one) => isNearMiss(name, flagOf(one)) || flagOf(one).endsWith(`-${name}`));
     fault(`is not a flag${meant ? `; expected --${flagOf(meant)}` : " (see --help)"}`);
   } else if (flags.has(known)) fault("is given twice");
   else if (isSwitch(known)) {
@@ -131,11 +132,6 @@ function readFlag({ name, rawName, value, inlineValue }: FlagToken, flags: Map<O
 /** `--no-dry-run=true` comes as "no-dry-run". */
 function optionNamed(name: string): OptionName | undefined {
   return NAMES.find((one) => flagOf(one) === name.replace(/^no-/, ""));
-}
-
-/** A flag without a value: `--dry-run`, `--no-dry-run`. */
-function isSwitch(name: OptionName): boolean {
-  return OPTIONS[name].parse("true") === true;
 }
 
 function readSettings(

@@ -121,7 +121,7 @@ export const OPTIONS = {
   KUBE_NAMESPACE: {
     short: "n",
     default: "default",
-    expected: "a namespace name",
+    expected: "a namespace name: lower case letters, digits and dashes, at most 63",
     help: "namespace of the consumers",
     parse: (text: string) => (isNamespaceName(text) ? text : undefined),
   },
@@ -222,4 +222,9 @@ export type Settings = {
 /** "KUBE_NAMESPACE" → "kube-namespace". */
 export function flagOf(name: OptionName): string {
   return name.toLowerCase().replaceAll("_", "-");
+}
+
+/** Whether its flag stands alone, without a value: `--dry-run`, `--no-dry-run`. */
+export function isSwitch(name: OptionName): boolean {
+  return OPTIONS[name].parse("true") === true;
 }

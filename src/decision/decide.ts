@@ -6,7 +6,7 @@ import { isUneven, judgeSignals } from "./thresholds.ts";
 /**
  * Decides what a run does: rotate the outliers, or hold for one reason.
  *
- * Gates first, in a fixed order; then the plan's rule (`STRATEGY=balanced`): if the relative variance of CPU or lag is
+ * Gates first, in a fixed order; then the rule of `STRATEGY=balanced`: if the relative variance of CPU or lag is
  * over its threshold, rotate the pods with the highest and the lowest composite score. Pure: the same group and policy
  * give the same decision.
  *

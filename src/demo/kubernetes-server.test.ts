@@ -257,12 +257,11 @@ describe("a simulated Lease", () => {
 });
 
 describe("a simulated Event", () => {
-  it("gets a name and is kept", async () => {
+  it("is kept once under its name", async () => {
     const path = "/api/v1/namespaces/shop/events";
-    expect(await call("POST", path, { metadata: { generateName: "run-" }, reason: "Rotated" })).toMatchObject({
-      status: 201,
-      body: { metadata: { name: "run-1" } },
-    });
+    const event = { kind: "Event", metadata: { name: "run-1" }, reason: "Rotated" };
+    expect(await call("POST", path, event)).toMatchObject({ status: 201, body: event });
+    expect(await call("POST", path, event)).toMatchObject({ status: 409, body: { reason: "AlreadyExists" } });
     expect(world.events).toMatchObject([{ reason: "Rotated" }]);
   });
 });

@@ -204,10 +204,12 @@ function storeLease(status: number, lease: WireLease, { world }: Call): Answer {
 
 function createEvent({ world, body }: Call): Answer {
   const event = JSON.parse(body) as WireEvent;
-  const name = `${event.metadata?.generateName ?? "event-"}${world.events.length + 1}`;
-  const stored = { ...event, metadata: { ...event.metadata, name } };
-  world.events.push(stored);
-  return { status: 201, body: stored };
+  const { name } = event.metadata;
+  if (world.events.some(({ metadata }) => metadata.name === name)) {
+    return failure({ code: 409, reason: "AlreadyExists", message: `events "${name}" already exists` });
+  }
+  world.events.push(event);
+  return { status: 201, body: event };
 }
 
 function failure(status: Status): Answer {

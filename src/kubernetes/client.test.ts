@@ -178,6 +178,13 @@ describe("a Lease", () => {
       `PUT ${leases}/pod-rebalancer-deployment-orders`,
     ]);
   });
+
+  it("was not written where something else answers that all is well", async () => {
+    const { client } = await apiWith(() => ({ body: "<html>Sign in</html>" }));
+    const refused = { code: "REPLY_INVALID" };
+    await expect(client.createLease(ref, { kind: "Lease" }, NEVER)).rejects.toMatchObject(refused);
+    await expect(client.updateLease(ref, { kind: "Lease" }, NEVER)).rejects.toMatchObject(refused);
+  });
 });
 
 it("the other objects are asked of apps/v1", async () => {

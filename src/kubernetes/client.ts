@@ -11,7 +11,8 @@ import type {
 } from "@kubernetes/client-node";
 
 import { RebalancerError } from "../errors.ts";
-import { type HttpCall, type HttpClient, type HttpReply, printable } from "../http.ts";
+import type { HttpCall, HttpClient, HttpReply } from "../http.ts";
+import { printable } from "../text.ts";
 import type { PodRef } from "../types.ts";
 
 /** An official type as it travels: times are strings. What a server leaves out is undefined, whatever the type says. */

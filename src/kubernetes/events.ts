@@ -1,7 +1,7 @@
 import { asRebalancerError } from "../errors.ts";
-import { roleWords } from "../output/sentences.ts";
 import type { Sink } from "../ports.ts";
 import { REASONS } from "../reasons.ts";
+import { roleWords } from "../sentences.ts";
 import type { RemovalStep, RunReport, WorkloadRef } from "../types.ts";
 import type { KubernetesClient, WireEvent } from "./client.ts";
 

@@ -1,6 +1,6 @@
 import { asRebalancerError, type ErrorCode, RebalancerError } from "../errors.ts";
-import { printable } from "../http.ts";
 import type { EvictReply } from "../ports.ts";
+import { printable } from "../text.ts";
 import type { PodRef } from "../types.ts";
 import { CALL_DEADLINE_MILLIS, type KubernetesClient } from "./client.ts";
 import { isTerminating } from "./pods.ts";

@@ -146,7 +146,7 @@ describe("a credential plugin", () => {
       scripted(
         `console.error("\\u001b[31mAccess denied for token ${SECRET}, password=hunter2. Sign in again."); process.exit(2)`,
       ),
-      /it failed \(2\): \[31mAccess denied for token …, password=… Sign in again\.$/,
+      /it failed \(2\): Access denied for token …, password=… Sign in again\.$/,
     ],
   ])("%s is told, without secrets", async (_name, spec, message) => {
     const error = await createExecPlugin(spec, SURROUNDINGS)().catch((thrown: unknown) => thrown as Error);

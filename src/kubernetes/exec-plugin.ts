@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { resolve } from "node:path";
 
 import { RebalancerError } from "../errors.ts";
-import { printable } from "../http.ts";
+import { printable } from "../text.ts";
 
 /** `users[].user.exec` of a kubeconfig (client.authentication.k8s.io). */
 export interface ExecSpec {

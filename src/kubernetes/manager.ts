@@ -1,11 +1,11 @@
 import { ineligibility } from "../decision/eligible.ts";
 import { firstWorldHold, readyPods, tooFewPods } from "../decision/gates.ts";
 import { formatDuration } from "../durations.ts";
-import { asRebalancerError, type ErrorCode, RebalancerError } from "../errors.ts";
-import { roleWords } from "../output/sentences.ts";
+import { asRebalancerError, RebalancerError } from "../errors.ts";
 import { candidate } from "../podstate/assess.ts";
 import type { Clock, Cluster, EvictReply, Lock, Narrator } from "../ports.ts";
-import type { Reason } from "../reasons.ts";
+import { type Reason, reasonOf } from "../reasons.ts";
+import { roleWords } from "../sentences.ts";
 import type { PodInfo, Policy, RemovalResult, RemovalStep, Snapshot, Target } from "../types.ts";
 
 export interface RotatePorts {
@@ -47,7 +47,7 @@ const ALL_ROTATED: Halt = { reason: "rotated", detail: "" };
 type Ending = { readonly outcome: RemovalStep["outcome"]; readonly why: string; readonly halt?: Halt };
 
 /**
- * The plan's pod manager: removes one target after the other under the safety rules, looking at the world again before
+ * Removes one target after the other under the safety rules, looking at the world again before
  * each, and waits after each until it is replaced. The first doubt ends the rotation.
  *
  * @returns one step for each target, and why the rotation ended. Never throws.
@@ -89,7 +89,7 @@ interface Rotation extends RotatePorts {
 
 async function removeOne(target: Target, rotation: Rotation): Promise<Ending> {
   const { pod } = target;
-  let outcome: RemovalStep["outcome"] = "failed";
+  let outcome: RemovalStep["outcome"] = "skipped";
   try {
     rotation.signal.throwIfAborted();
     const fresh = await rotation.cluster.observe(rotation.signal);
@@ -97,6 +97,7 @@ async function removeOne(target: Target, rotation: Rotation): Promise<Ending> {
     if (obstacle) return skipped(obstacle);
 
     await rotation.lock.removing(pod);
+    outcome = "failed";
     const reply = await evict(target, rotation).catch(async (thrown: unknown) => {
       if (asRebalancerError(thrown).mayHaveEvicted) outcome = "unclear";
       else await strike(pod, rotation);
@@ -104,7 +105,7 @@ async function removeOne(target: Target, rotation: Rotation): Promise<Ending> {
     });
     if (reply.outcome !== "accepted") {
       await strike(pod, rotation);
-      return skipped(reply.outcome === "gone" ? ALREADY_GONE : { reason: "blocked_by_pdb", detail: reply.why });
+      return skipped(reply.outcome === "gone" ? alreadyGone(pod) : { reason: "blocked_by_pdb", detail: reply.why });
     }
 
     outcome = "evicted";
@@ -116,7 +117,9 @@ async function removeOne(target: Target, rotation: Rotation): Promise<Ending> {
   }
 }
 
-const ALREADY_GONE: Halt = { reason: "target_changed", detail: "it was already gone" };
+function alreadyGone({ name }: PodInfo): Halt {
+  return { reason: "target_changed", detail: `${name} was already gone` };
+}
 
 /** The look before each removal: the same rules as for the decision, on fresh data. */
 function obstacleTo({ pod }: Target, fresh: Snapshot, { seen, policy, clock, deadline }: Rotation): Halt | undefined {
@@ -126,7 +129,7 @@ function obstacleTo({ pod }: Target, fresh: Snapshot, { seen, policy, clock, dea
     return { reason: "target_changed", detail: "the workload was deleted and created anew" };
   }
   const now = fresh.pods.find(({ uid }) => uid === pod.uid);
-  if (now === undefined) return ALREADY_GONE;
+  if (now === undefined) return alreadyGone(pod);
   const why = ineligibility(candidate(now, fresh.observedAt), policy);
   if (why !== undefined) return { reason: "target_changed", detail: `${pod.name} is now ${why}` };
   const tooFew = tooFewPods(fresh, policy);
@@ -219,16 +222,4 @@ function settlingPods(before: Snapshot): (now: Snapshot) => number {
 
 function skipped(halt: Halt): Ending {
   return { outcome: "skipped", why: halt.detail, halt };
-}
-
-const REASON_OF_ERROR: Readonly<Partial<Record<ErrorCode, Reason>>> = {
-  LOCK_LOST: "lock_lost",
-  REPLACEMENT_LATE: "replacement_timeout",
-  RUN_DEADLINE: "run_deadline",
-  CANCELLED: "interrupted",
-};
-
-/** What ended a run that threw this. */
-export function reasonOf(error: RebalancerError): Reason {
-  return REASON_OF_ERROR[error.code] ?? "failed";
 }

@@ -4,8 +4,8 @@ import { existsSync } from "node:fs";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
+import type { ErrorFields } from "../error-fields.ts";
 import { RebalancerError } from "../errors.ts";
-import type { ErrorFields } from "./error-fields.ts";
 import { createNarrator, type LogLevel } from "./logger.ts";
 
 const RUN = { runId: "run-1", dryRun: false, namespace: "shop", selector: "app=orders" };

@@ -1,10 +1,10 @@
 import { type DestinationStream, destination as openDestination, type Logger, pino, stdTimeFunctions } from "pino";
 
+import { errorFields, stackOf } from "../error-fields.ts";
 import { asRebalancerError } from "../errors.ts";
-import { cleanText } from "../output/terminal.ts";
 import type { Narrator, NarratorFields } from "../ports.ts";
+import { cleanText } from "../text.ts";
 import type { RunIdentity } from "../types.ts";
-import { errorFields, stackOf } from "./error-fields.ts";
 
 /** LOG_LEVEL's values. */
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";

@@ -1,9 +1,9 @@
 /** The sentences that the steps of a run log, so that `jq -r .msg` reads as prose. */
 
 import { readyPods } from "../decision/gates.ts";
-import { roleWords, summarise } from "../output/sentences.ts";
 import type { HeldLock, Lock, Narrator } from "../ports.ts";
 import { REASONS } from "../reasons.ts";
+import { roleWords, summarise } from "../sentences.ts";
 import { type Decision, type RemovalResult, type RunReport, SIGNALS, type Signals, type Snapshot } from "../types.ts";
 
 export function tellSnapshot({ pods, bare, workload, controllers }: Snapshot): string {

@@ -1,8 +1,8 @@
 import { RebalancerError } from "../errors.ts";
-import { printable } from "../http.ts";
 import type { MetricsSource } from "../ports.ts";
 import type { Prometheus } from "../prometheus/client.ts";
 import type { Sample } from "../prometheus/parse.ts";
+import { printable } from "../text.ts";
 import { type PodInfo, SIGNALS, type Signal, type Signals, type SignalSamples } from "../types.ts";
 import { type MetricsOptions, queryOf } from "./queries.ts";
 

@@ -68,7 +68,7 @@ const CADVISOR = {
   ),
 };
 
-/** The plan's names, as an application's own exporter would have them. */
+/** The names of the `seed` profile, as an application's own exporter would have them. */
 const ONCE_A_SERIES = "without ($replica_labels)";
 
 /** Micrometer writes `client_id`, Strimzi's JMX rules `clientid`. */

@@ -1,7 +1,8 @@
 import { ineligibility } from "../decision/eligible.ts";
-import { type ErrorFields, errorFields } from "../logging/error-fields.ts";
+import { type ErrorFields, errorFields } from "../error-fields.ts";
 import { REASONS, type Reason } from "../reasons.ts";
 import type { ExitCode } from "../reasons.ts";
+import { summarise } from "../sentences.ts";
 import type {
   Decision,
   Group,
@@ -15,7 +16,6 @@ import type {
   Step,
   Workload,
 } from "../types.ts";
-import { summarise } from "./sentences.ts";
 
 /**
  * The report as one JSON document. Every key is always there: `null` stands for "not known" or "did not come to that". Times are ISO

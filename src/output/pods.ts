@@ -1,13 +1,14 @@
 /** The pods of a group as a table: one row a pod, busiest first, and below them what the group looks like as a whole. */
 
 import { ineligibility } from "../decision/eligible.ts";
+import { roleWords } from "../sentences.ts";
+import { cleanText } from "../text.ts";
 import { type Decision, type Group, type PodState, type Policy, type Role, type Signal, SIGNALS } from "../types.ts";
 import type { Cell, Grid, GridColumn, GridRow } from "./grid.ts";
 import { CUT_NODE, CUT_POD } from "./lines.ts";
 import { formatAge, formatCount, formatReading } from "./numbers.ts";
-import { roleWords } from "./sentences.ts";
 import { statisticsRows } from "./statistics.ts";
-import { cleanText, type Style } from "./terminal.ts";
+import type { Style } from "./terminal.ts";
 
 /** Up to so many pods, each has its row; of more, the ends, the targets and some of those without a score. */
 const ALL_SHOWN = 30;

@@ -223,7 +223,8 @@ describe("a run that failed before it saw the group", () => {
 shop  app=consumer
 
 ERROR  CONNECTION_FAILED  list pods in namespace shop: connect ECONNREFUSED
-  Check that the address is right, resolves, and can be reached from here.
+  Check that the address (PROMETHEUS_ENDPOINT, or the kubeconfig's server) is right, resolves, and
+  can be reached from here.
 `);
   });
 });

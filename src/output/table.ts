@@ -2,12 +2,13 @@
 
 import { readyPods } from "../decision/gates.ts";
 import { formatDuration } from "../durations.ts";
+import { cleanText } from "../text.ts";
 import type { Group, Policy, RunReport } from "../types.ts";
 import { renderGrid } from "./grid.ts";
 import { flow, wrap } from "./lines.ts";
 import { formatCount } from "./numbers.ts";
 import { podGrid } from "./pods.ts";
-import { cleanText, createPainter } from "./terminal.ts";
+import { createPainter } from "./terminal.ts";
 import { verdictLines } from "./verdict.ts";
 
 export interface TableStyle {

@@ -1,20 +1,9 @@
 /** What a terminal may be sent, and how much of it. */
 
-import { stripVTControlCharacters, styleText } from "node:util";
+import { styleText } from "node:util";
 
 /** Where there is no terminal to ask. */
 const DEFAULT_COLUMNS = 100;
-
-/** Control and format characters (bidirectional overrides among them), line separators, halves of characters. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu;
-
-/**
- * Text from outside (a name, a server's words) as it may be shown: one line, without escape sequences, and without
- * characters that move the cursor, change the direction of writing or cannot be seen.
- */
-export function cleanText(text: string): string {
-  return stripVTControlCharacters(text).replaceAll(UNPRINTABLE, " ");
-}
 
 /** The part of a `tty.WriteStream` that counts. */
 interface Screen {

@@ -2,11 +2,12 @@
 
 import type { RebalancerError } from "../errors.ts";
 import { REASONS } from "../reasons.ts";
+import { explain, roleWords } from "../sentences.ts";
+import { cleanText } from "../text.ts";
 import type { RemovalResult, Role, RotateDecision, RunReport, Target } from "../types.ts";
 import { CUT_POD, cutTo, widthOf, wrap } from "./lines.ts";
 import { formatSeconds } from "./numbers.ts";
-import { explain, roleWords } from "./sentences.ts";
-import { cleanText, type Painter, type Style } from "./terminal.ts";
+import type { Painter, Style } from "./terminal.ts";
 
 /** Where the lines go. */
 interface Page {

@@ -1,7 +1,7 @@
 import { RebalancerError } from "../errors.ts";
 import type { Signal } from "../types.ts";
 
-/** The plan's weights; they add up to 1. Consumption rate is shown and never scored: it is what the pod was given to do. */
+/** They add up to 1. Consumption rate is shown and never scored: it is what the pod was given to do. */
 const WEIGHTS: Readonly<Record<Exclude<Signal, "rate">, number>> = { cpu: 0.4, lag: 0.4, memory: 0.2 };
 
 /** Each signal's share of the group's maximum, no unit, in [0, 1]; a signal that is left out has no entry. */

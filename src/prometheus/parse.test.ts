@@ -81,7 +81,7 @@ describe("parseSamples", () => {
     [reply("string", [1, "x"]), "it yields a string, expected one sample for each pod"],
     [
       JSON.stringify({ status: "error", errorType: "x", error: "too many\u001B[2J series" }),
-      "the server says: too many [2J series",
+      "the server says: too many series",
     ],
     [
       reply("vector", [{ metric: POD, histogram: [1, {}] }]),

@@ -1,5 +1,5 @@
 import { RebalancerError } from "../errors.ts";
-import { printable } from "../http.ts";
+import { printable } from "../text.ts";
 
 /** One row of a reply. */
 export interface Sample {

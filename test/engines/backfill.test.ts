@@ -186,7 +186,7 @@ describe.skipIf(missing !== undefined)("back-filled metrics", () => {
         /cpu query \(POST .*; the query: sum by \(pod$/,
       ],
       [
-        "the plan's bare query",
+        "the bare query",
         'rate(container_cpu_usage_seconds_total{pod=~"consumer-.*"}[5m])',
         "METRIC_AMBIGUOUS",
         /has two rows/,

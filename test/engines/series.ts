@@ -96,7 +96,7 @@ export function cadvisor(pod: Labels, runs: readonly ContainerRun[], span?: Span
   ];
 }
 
-/** The plan's metrics, from an exporter of the application: one series a topic. */
+/** The metrics of the `seed` profile, from an exporter of the application: one series a topic. */
 export function seedExporter(pod: Labels, lags: readonly number[], perSecond: number, span?: Span): Series[] {
   return lags.flatMap((lag, index) => {
     const labels = { ...pod, topic: `topic-${index}` };

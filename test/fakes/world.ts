@@ -59,6 +59,8 @@ export interface World {
   lost: AbortController;
   readonly history: WorldEvent[];
   readonly calls: Record<FaultPoint, number>;
+  /** How often all metrics were read with success. */
+  metricsRead: number;
 }
 
 const WORKLOAD: Workload = {
@@ -84,6 +86,7 @@ export function createWorld(clock: Clock, pods: FakePod[], changes: Partial<Worl
     faults: {},
     lost: new AbortController(),
     history: [],
+    metricsRead: 0,
     calls: { observe: 0, lock: 0, fetch: 0, removing: 0, evict: 0, release: 0 },
     ...changes,
   };
@@ -216,6 +219,7 @@ export function fakeMetrics(world: World, leftOut: readonly Signal[] = []): Metr
   return {
     async fetch(_pods, signal): Promise<Signals> {
       await misbehave(world, "fetch", signal);
+      world.metricsRead += 1;
       return {
         cpu: samplesOf("cpu"),
         lag: samplesOf("lag"),

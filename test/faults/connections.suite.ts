@@ -75,7 +75,9 @@ describe.each(SERVERS)("an address of %s", { concurrent: true }, (server, call) 
     expect(ended.said).toMatch(says);
     expect(ended.said).toContain(address);
     expect(ended.said).toContain(call);
-    expect(ended.said).toMatch(/Check that the address is right, resolves, and can be reached from here/);
+    expect(ended.said).toMatch(
+      /Check that the address \(PROMETHEUS_ENDPOINT, .*\) is right, resolves, and can be reached from here/,
+    );
     expect(scene.removed()).toEqual([]);
   });
 });

@@ -274,7 +274,7 @@ describe("bad data", { concurrent: true }, () => {
 describe("a reply over the size cap", { concurrent: true }, () => {
   it.each([
     ["metrics server", "cpu query", 4],
-    ["Kubernetes API", "list pods", 64],
+    ["Kubernetes API", "list pods", 16],
   ] as const)("of the %s is given up, and the process stays small", async (_server, call, capMiB) => {
     let sentMiB = 0;
     const script = on(

@@ -147,7 +147,7 @@ describe("a reply of 404", { concurrent: true }, () => {
     await using scene = await startScene({ kubernetes: on("get pod", refuses(404)) });
     const ended = await scene.run(LIVE);
     expect(ended).toMatchObject({ exitCode: 0, reason: "target_changed" });
-    expect(ended.said).toMatch(/it was already gone/);
+    expect(ended.said).toMatch(/was already gone/);
     expect(scene.calls("evict")).toEqual([]);
     expect(scene.recorded()).toEqual([]);
   });

@@ -1,7 +1,7 @@
 /** What a run came to, in sentences. Log, table and JSON share them. */
 
-import { REASONS, type Reason } from "../reasons.ts";
-import type { RemovalStep, Role, RunReport } from "../types.ts";
+import { REASONS, type Reason } from "./reasons.ts";
+import type { RemovalStep, Role, RunReport } from "./types.ts";
 
 /** "most busy". */
 export function roleWords(role: Role): string {

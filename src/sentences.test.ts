@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { EVEN, groupOf, reportOf, UNEVEN, withSteps } from "../../test/fakes/report.ts";
-import { RebalancerError } from "../errors.ts";
+import { EVEN, groupOf, reportOf, UNEVEN, withSteps } from "../test/fakes/report.ts";
+import { RebalancerError } from "./errors.ts";
 import { explain, summarise } from "./sentences.ts";
 
 const planned = reportOf(groupOf(UNEVEN));

@@ -1,4 +1,4 @@
-import type { ErrorCode, RebalancerError } from "../errors.ts";
+import type { ErrorCode, RebalancerError } from "./errors.ts";
 
 /** An error as logs and reports show it to machines; what a server replied in full is left out. */
 export interface ErrorFields {
