@@ -24,9 +24,10 @@ import type { RunIdentity, RunReport } from "./types.ts";
 
 /** One run against a real cluster, with log, Event and the wanted output. */
 export async function runOnce(config: Config, process: NodeJS.Process, signal: AbortSignal): Promise<RunReport> {
-  const { env, stdout } = process;
+  const { env, stdout, stderr } = process;
   const run = identityOf(config);
-  const narrator = createNarrator({ level: config.logLevel, run });
+  const log = createNarrator({ level: config.logLevel, run });
+  const narrator = config.output === "table" && stderr.isTTY ? butForTheEnd(log) : log;
   const { otherFlags } = config;
   const style = { columns: columnsOf(stdout, env), colour: colourWanted(stdout, env), otherFlags };
   const sinks = [outputSink(config.output, { stdout, policy: config.policy, ...style })];
@@ -37,6 +38,16 @@ export async function runOnce(config: Config, process: NodeJS.Process, signal: A
   const { endpoint, source, context } = found;
   narrator.debug(`The Kubernetes API is at ${endpoint.url.origin} (${context ?? source}).`);
   return await rebalanceAt(endpoint, parts, signal);
+}
+
+/** At a terminal the table says how the run ended; the log need not say it again. */
+function butForTheEnd(narrator: Narrator): Narrator {
+  return {
+    ...narrator,
+    error: (sentence, fields) => {
+      if (fields?.["step"] !== "report") narrator.error(sentence, fields);
+    },
+  };
 }
 
 /** One run of the demo: live, with the defaults, on the simulated servers. */

@@ -67,4 +67,9 @@ describe("the lint rules", () => {
       );
     }
   });
+
+  it("keep what Node 22 does not have out of the product", () => {
+    const source = "export const planted = new DisposableStack();\n";
+    expect(lint("src/prometheus/planted.ts", source)).toMatch(/DisposableStack/);
+  });
 });

@@ -121,7 +121,9 @@ describe("a run that takes too long", { concurrent: true }, () => {
     await using scene = await startScene(scripts);
     const ended = await scene.run(LIVE, { RUN_DEADLINE: "2s" });
     expect(ended).toMatchObject({ exitCode: 1, reason: "run_deadline", code: "RUN_DEADLINE" });
-    expect(ended.said).toMatch(/longer than 2 ?s.*The slow step is the one after the last .*; raise RUN_DEADLINE if it is only slow/);
+    expect(ended.said).toMatch(
+      /longer than 2 ?s.*The slow step is the one after the last .*; raise RUN_DEADLINE if it is only slow/,
+    );
     expect(scene.removed()).toEqual([]);
   });
 });
