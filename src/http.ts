@@ -57,6 +57,7 @@ export interface HttpClient {
 const MAX_ATTEMPTS = 5;
 const FIRST_DELAY_MILLIS = 200;
 
+/** A client of one server; whoever makes it closes it. At most eight requests at once; the others wait their turn. */
 export function createHttpClient(endpoint: HttpEndpoint): HttpClient {
   const secure = endpoint.url.protocol === "https:";
   const agent = secure

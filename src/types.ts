@@ -152,6 +152,7 @@ export interface Group {
 export interface Target {
   readonly pod: PodInfo;
   readonly role: Role;
+  /** 0…1. */
   readonly score: number;
 }
 
@@ -241,7 +242,9 @@ export interface Policy {
   /** Means below these floors (cores, messages; >= 0) do not count. */
   readonly cpuFloor: number;
   readonly lagFloor: number;
+  /** Pods that one run removes at most, >= 1. */
   readonly maxPodsToDelete: number;
+  /** Ready pods that must stay while one is replaced, >= 1. */
   readonly minPodsRequired: number;
   /** Share, 0…1. */
   readonly minMetricsCoverage: number;

@@ -42,10 +42,12 @@ export function judgeSignals(group: Group, policy: Policy): readonly SignalVerdi
     });
 }
 
+/** Whether the signal is loaded and its relative variance is over its threshold. */
 export function isUneven(verdict: SignalVerdict): boolean {
   return verdict.loaded && verdict.relativeVariance > verdict.threshold;
 }
 
+/** Whether no signal is loaded. */
 export function isIdle(verdicts: readonly SignalVerdict[]): boolean {
   return !verdicts.some((verdict) => verdict.loaded);
 }

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 
 import type { Misbehaviour } from "../../src/demo/loopback.ts";
 import { eventually } from "../fakes/loopback.ts";
-import { hang, loginPage, refuses, reset } from "./misbehaviour.ts";
+import { afterTheDeed, hang, loginPage, refuses, reset } from "./misbehaviour.ts";
 import { startProduct } from "./product.ts";
 import { DRY, LIVE, on, type Scene, type SceneOptions, startScene } from "./scene.ts";
 
@@ -125,6 +125,17 @@ describe("an Event that cannot be written", { concurrent: true }, () => {
       level: "warn",
       msg: expect.stringMatching(/^Part of the report was not written: create event in namespace shop/),
     });
+  });
+});
+
+describe("an Event whose answer is lost", { concurrent: true }, () => {
+  it("is asked for again under its name, stands there once, and is no warning", async () => {
+    await using scene = await startScene({ kubernetes: on("create event", afterTheDeed(reset), 0) });
+    const ended = await scene.run(LIVE, { MAX_PODS_TO_DELETE: "1" });
+    expect(ended).toMatchObject({ exitCode: 0, reason: "rotated" });
+    expect(ended.lines.filter(({ level }) => level === "warn")).toEqual([]);
+    expect(scene.calls("create event")).toHaveLength(2);
+    expect(scene.world.events).toHaveLength(1);
   });
 });
 
