@@ -1,13 +1,13 @@
-import * as http from "node:http";
-import * as https from "node:https";
-import type { AddressInfo } from "node:net";
+/** The demo's loopback server for tests of single clients: each request is answered as a function says. */
+
+import type * as http from "node:http";
+import type * as https from "node:https";
+
+import { type Received as Arrived, startLoopback as startServer } from "../../src/demo/loopback.ts";
 
 /** A request as it arrived, whole. */
-export interface Received {
-  readonly method: string;
+export interface Received extends Pick<Arrived, "method" | "headers" | "body"> {
   readonly url: URL;
-  readonly headers: http.IncomingHttpHeaders;
-  readonly body: string;
 }
 
 /** What the server does: answers, never answers, cuts the connection, or whatever a function does with the response. */
@@ -25,46 +25,39 @@ export type Answer =
 export interface Loopback extends AsyncDisposable {
   readonly url: string;
   readonly received: readonly Received[];
-  /** Connections that were opened so far, and those that are open now. */
+  /** Connections on which a request came: all so far, and those that are open now. */
   readonly connections: { opened: number; open: number };
 }
 
 /** A server on 127.0.0.1 that answers as told; `call` counts from 0. With `tls`, a server of https. */
 export async function startLoopback(
   answer: (request: Received, call: number) => Answer | Promise<Answer>,
-  tls?: https.ServerOptions,
+  tls?: Pick<https.ServerOptions, "key" | "cert" | "ca" | "requestCert">,
 ): Promise<Loopback> {
   const received: Received[] = [];
   const connections = { opened: 0, open: 0 };
+  const counted = new WeakSet<object>();
 
-  async function serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
-    const { method = "", url = "", headers } = request;
-    const whole = { method, url: new URL(url, "http://server"), headers, body: Buffer.concat(chunks).toString() };
-    give(response, await answer(whole, received.push(whole) - 1));
-  }
-
-  const listener: http.RequestListener = (request, response) => {
-    serve(request, response).catch(() => response.destroy());
-  };
-  const server = tls ? https.createServer(tls, listener) : http.createServer(listener);
-  server.on("connection", (socket) => {
+  function count({ socket }: http.ServerResponse): void {
+    if (socket === null || counted.has(socket)) return;
+    counted.add(socket);
     connections.opened += 1;
     connections.open += 1;
     socket.on("close", () => (connections.open -= 1));
+  }
+
+  const server = await startServer(() => ({ status: 500, body: {} }), {
+    intercept:
+      ({ method, path, query, headers, body }) =>
+      async (response) => {
+        count(response);
+        const search = query.size > 0 ? `?${query.toString()}` : "";
+        const request = { method, url: new URL(path + search, "http://server"), headers, body };
+        give(response, await answer(request, received.push(request) - 1));
+      },
+    ...(tls && { tls }),
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `${tls ? "https" : "http"}://127.0.0.1:${port}`,
-    received,
-    connections,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  return { url: server.url.origin, received, connections, [Symbol.asyncDispose]: () => server.close() };
 }
 
 function give(response: http.ServerResponse, answer: Answer): void {
