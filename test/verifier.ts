@@ -66,7 +66,10 @@ function verifyVictim({ uid, before }: WorldEvent, policy: Policy): string[] {
   return faults.filter(([, broken]) => broken).map(([sentence]) => `${pod.name} ${sentence}`);
 }
 
-/** One at a time: before the next eviction, the one before it is gone and replaced by a pod that is Ready and was for 10 s. */
+/**
+ * One at a time: before the next eviction, the pod of the one before it is gone, and as many pods are Ready as were or are wanted
+ * by then; those that were not Ready before it must have been so for 10 s.
+ */
 function verifySequence(world: World, evictions: readonly WorldEvent[]): string[] {
   return evictions.slice(1).flatMap((event, index) => {
     const earlier = evictions[index];
@@ -74,13 +77,14 @@ function verifySequence(world: World, evictions: readonly WorldEvent[]): string[
     const sentence = `${event.uid} was removed before ${earlier.uid} was replaced`;
     const stillThere = event.before.pods.some(({ uid }) => uid === earlier.uid);
     const wanted = Math.min(readyPods(earlier.before.pods).length, world.workload.replicas);
-    return stillThere || readyFor(10, event.before) < wanted ? [sentence] : [];
+    return stillThere || steadyPods(event.before, earlier.before) < wanted ? [sentence] : [];
   });
 }
 
-function readyFor(seconds: number, { pods, observedAt }: Snapshot): number {
-  return readyPods(pods).filter(({ readySince = observedAt }) => {
-    return observedAt.getTime() - readySince.getTime() >= seconds * 1_000;
+function steadyPods({ pods, observedAt }: Snapshot, earlier: Snapshot): number {
+  const wereReady = new Set(readyPods(earlier.pods).map(({ uid }) => uid));
+  return readyPods(pods).filter(({ uid, readySince = observedAt }) => {
+    return wereReady.has(uid) || observedAt.getTime() - readySince.getTime() >= 10_000;
   }).length;
 }
 
