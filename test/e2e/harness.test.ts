@@ -28,7 +28,8 @@ describe.skipIf(missing !== undefined)(
       await cluster[Symbol.asyncDispose]();
     });
 
-    async function readyPods(namespace: string, count: number, timeoutMillis = 30_000) {
+    // A kwok that was started anew may wait until the node leases of the one before it expire, which is 40 s.
+    async function readyPods(namespace: string, count: number, timeoutMillis = 90_000) {
       return await cluster.waitFor(
         `${count} Ready pods`,
         async () => {
