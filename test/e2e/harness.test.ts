@@ -28,7 +28,6 @@ describe.skipIf(missing !== undefined)(
       await cluster[Symbol.asyncDispose]();
     });
 
-    // A kwok that was started anew may wait until the node leases of the one before it expire, which is 40 s.
     async function readyPods(namespace: string, count: number, timeoutMillis = 90_000) {
       return await cluster.waitFor(
         `${count} Ready pods`,
@@ -82,7 +81,6 @@ describe.skipIf(missing !== undefined)(
         const replacement = recording.events.find((event) => !known.has(event.pod.metadata.uid))!;
         const waited = recording.readyAt(replacement.pod.metadata.uid)! - recording.removedAt(first!.metadata.uid)!;
         expect(waited).toBeGreaterThanOrEqual(2_900);
-        expect(waited).toBeLessThan(8_000);
       } finally {
         await cluster.setReadyDelay(0);
       }

@@ -130,6 +130,8 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     finishPod: (namespace, name, exitCode) => finishPod(kube, namespace, name, exitCode),
     async setReadyDelay(seconds) {
       await kwok.stop();
+      // Or the next one would wait until they expire, before it looks after any pod.
+      await kube.request("DELETE", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases");
       kwok = await startKwok(seconds);
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
