@@ -269,15 +269,15 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "takes a pod that was not Ready before for a replacement",
     file: MANAGER,
-    code: "if (existed.has(uid)) return wereReady.has(uid);",
-    instead: "if (existed.has(uid)) return true;",
+    code: "if (existed.has(pod.uid)) return wereReady.has(pod.uid);",
+    instead: "if (existed.has(pod.uid)) return true;",
     tests: MANAGER_TESTS,
   },
   {
     prevents: "trusts a node's clock",
     file: MANAGER,
-    code: "return at - (firstSeen.get(`${uid} ${readySince?.getTime()}`) ?? at) >= holdMillis;",
-    instead: "return at - (readySince?.getTime() ?? at) >= holdMillis;",
+    code: "return at - (firstSeen.get(readinessOf(pod)) ?? at) >= holdMillis;",
+    instead: "return at - (pod.readySince?.getTime() ?? at) >= holdMillis;",
     tests: ["src/kubernetes/manager.test.ts"],
   },
   {

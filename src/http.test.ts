@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 
 import { type Answer, eventually, type Loopback, startLoopback } from "../test/fakes/loopback.ts";
 import { RebalancerError } from "./errors.ts";
-import { createHttpClient, type HttpCall, type HttpClient, type HttpEndpoint, orAborted } from "./http.ts";
+import { createHttpClient, type HttpCall, type HttpClient, type HttpEndpoint } from "./http.ts";
 
 const CALL: HttpCall = {
   what: "list things",
@@ -297,13 +297,5 @@ describe("a connection", () => {
     const server = await serverWith(() => ({ body: "{}" }));
     const error = await failureOf(clientOf(server.url.replace("http:", "https:")).request(CALL));
     expect(error.code).toBe("TLS_FAILED");
-  });
-});
-
-describe("orAborted", () => {
-  it("does not wait for work when the signal has aborted already", async () => {
-    const reason = new Error("told to stop");
-    const never = new Promise<never>(() => {});
-    await expect(orAborted(never, AbortSignal.abort(reason))).rejects.toBe(reason);
   });
 });

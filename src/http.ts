@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { SecureContextOptions } from "node:tls";
 
 import { type ErrorCode, type ErrorReply, RebalancerError } from "./errors.ts";
+import { orAborted } from "./or-aborted.ts";
 import { printable } from "./text.ts";
 
 export interface TlsOptions extends Pick<SecureContextOptions, "ca" | "cert" | "key" | "minVersion" | "maxVersion"> {
@@ -121,19 +122,6 @@ export function createHttpClient(endpoint: HttpEndpoint): HttpClient {
       agent.destroy();
     },
   };
-}
-
-/** What `work` comes to, or the signal's reason as soon as it aborts, whether or not `work` listens to it. */
-export function orAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  if (signal.aborted) {
-    work.catch(() => undefined);
-    return Promise.reject(signal.reason);
-  }
-  const { promise, resolve, reject } = Promise.withResolvers<Value>();
-  const stop = () => reject(signal.reason);
-  signal.addEventListener("abort", stop, { once: true });
-  work.then(resolve, reject);
-  return promise.finally(() => signal.removeEventListener("abort", stop));
 }
 
 function addressOf(base: URL, call: Pick<HttpCall, "path" | "query">): URL {

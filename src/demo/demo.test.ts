@@ -2,48 +2,13 @@ import { describe, expect, it } from "vitest";
 
 import { POLICY } from "../../test/fakes/policy.ts";
 import { groupOf, reportOf, UNEVEN } from "../../test/fakes/report.ts";
-import { createHttpClient } from "../http.ts";
-import { createKubernetesClient } from "../kubernetes/client.ts";
-import { createKubernetesCluster } from "../kubernetes/cluster.ts";
-import { createMetricsSource } from "../metrics/fetch.ts";
 import { widthOf } from "../output/lines.ts";
-import { createPrometheus } from "../prometheus/client.ts";
-import { rebalance } from "../rebalance.ts";
 import type { RunReport } from "../types.ts";
+import { runDemoOnce } from "../wire.ts";
 import { type DemoOptions, outcome, type RebalanceOnce, runDemo } from "./demo.ts";
 import type { ConsumerState } from "./group.ts";
 
 const NEVER = new AbortController().signal;
-
-/** The product's parts, put together as for any other run. */
-const realRun: RebalanceOnce = async (
-  { kubernetes, prometheus, namespace, labelSelector },
-  clock,
-  narrator,
-  signal,
-) => {
-  const api = createHttpClient({ url: kubernetes });
-  const engine = createHttpClient({ url: prometheus });
-  const client = createKubernetesClient(api);
-  const holder = `run-${clock.now().getTime()}`;
-  const cluster = createKubernetesCluster({ client, clock, namespace, labelSelector, holder });
-  const metrics = createMetricsSource(createPrometheus(engine, { timeoutMillis: 30_000 }), {
-    namespace,
-    profile: "seed",
-    queries: {},
-    matchers: "",
-    replicaLabels: ["replica"],
-    windowSeconds: POLICY.metricsWindowSeconds,
-    stalenessSeconds: 120,
-  });
-  const identity = { runId: holder, dryRun: false, namespace, selector: labelSelector };
-  try {
-    return await rebalance(identity, { cluster, metrics, clock, narrator, sinks: [] }, POLICY, signal);
-  } finally {
-    api.close();
-    engine.close();
-  }
-};
 
 async function demo(run: RebalanceOnce, options: DemoOptions = {}, columns = 100) {
   let text = "";
@@ -81,7 +46,7 @@ const FACTOR = 40;
 
 describe("the demo", { concurrent: true }, () => {
   it("shows a rotation that helps, and a second run that holds", async () => {
-    const { exitCode, prose, reports } = await demo(realRun, { factor: FACTOR });
+    const { exitCode, prose, reports } = await demo(runDemoOnce, { factor: FACTOR });
     expect(exitCode).toBe(0);
     expect(reports.map(({ reason }) => reason)).toEqual(["rotated", "cooldown"]);
     const [rotation] = reports;
@@ -98,7 +63,7 @@ describe("the demo", { concurrent: true }, () => {
   });
 
   it.each([1, 2, 3, 8, 12, 24, 31, 77])("says what happened, whatever that is: seed %d", async (seed) => {
-    const { prose, reports } = await demo(realRun, { seed, factor: FACTOR });
+    const { prose, reports } = await demo(runDemoOnce, { seed, factor: FACTOR });
     if (reports[0]?.reason !== "rotated") {
       expect(prose).toMatch(/Nothing was removed\./);
       return;
@@ -112,7 +77,7 @@ describe("the demo", { concurrent: true }, () => {
   });
 
   it.each([100, 72, 40])("keeps within %d columns, without control characters", async (columns) => {
-    const { lines } = await demo(realRun, { factor: FACTOR }, columns);
+    const { lines } = await demo(runDemoOnce, { factor: FACTOR }, columns);
     for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(columns);
     expect(lines.join("")).not.toMatch(/\p{Cc}/u);
     expect(lines.length).toBeLessThan(columns === 100 ? 42 : 90);

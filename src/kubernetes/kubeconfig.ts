@@ -9,7 +9,8 @@ import { type Cluster, type Context, KubeConfig, type User } from "@kubernetes/c
 import { isMap, LineCounter, parseDocument } from "yaml";
 
 import { RebalancerError } from "../errors.ts";
-import { type HttpEndpoint, orAborted, type TlsOptions } from "../http.ts";
+import type { HttpEndpoint, TlsOptions } from "../http.ts";
+import { orAborted } from "../or-aborted.ts";
 import { readSecretFile } from "../secret-file.ts";
 import type { CredentialsRequest } from "./credentials.ts";
 import { createExecPlugin, type ExecCluster, type ExecCredential, type ExecSpec, gist } from "./exec-plugin.ts";

@@ -150,7 +150,7 @@ async function evict({ pod, role, score }: Target, { cluster, narrator, signal }
   return await cluster.evict(pod, signal);
 }
 
-/** Takes back the record of a removal that surely did not happen. Where that fails, the next run waits for nothing, no more. */
+/** Takes back the record of a removal that surely did not happen. Where that fails, a cooldown is kept for nothing. */
 async function strike(pod: PodInfo, { lock, narrator }: Rotation): Promise<void> {
   try {
     await lock.refused(pod);
@@ -204,20 +204,24 @@ function settlingPods(before: Snapshot): (now: Snapshot) => number {
     const at = now.observedAt.getTime();
     const earlier = firstSeen;
     firstSeen = new Map(
-      readyPods(now.pods).map(({ uid, readySince }) => {
-        // Another time in the condition: it was not Ready in between.
-        const key = `${uid} ${readySince?.getTime()}`;
+      readyPods(now.pods).map((pod) => {
+        const key = readinessOf(pod);
         return [key, earlier.get(key) ?? at];
       }),
     );
     // Both times are cut to whole seconds: their difference may be one too large.
     const holdMillis = (Math.max(now.workload?.minReadySeconds ?? 0, LEAST_READY_SECONDS) + 1) * 1_000;
-    const settled = readyPods(now.pods).filter(({ uid, readySince }) => {
-      if (existed.has(uid)) return wereReady.has(uid);
-      return at - (firstSeen.get(`${uid} ${readySince?.getTime()}`) ?? at) >= holdMillis;
+    const settled = readyPods(now.pods).filter((pod) => {
+      if (existed.has(pod.uid)) return wereReady.has(pod.uid);
+      return at - (firstSeen.get(readinessOf(pod)) ?? at) >= holdMillis;
     });
     return settled.length;
   };
+}
+
+/** Another time in the Ready condition is another readiness: the pod was not Ready in between. */
+function readinessOf({ uid, readySince }: PodInfo): string {
+  return `${uid} ${readySince?.getTime()}`;
 }
 
 function skipped(halt: Halt): Ending {

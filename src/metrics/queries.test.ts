@@ -1,19 +1,10 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
+import { METRICS_OPTIONS } from "../../test/fakes/metrics-options.ts";
 import { type PodInfo, SIGNALS } from "../types.ts";
 import { PROFILES } from "./profiles.ts";
 import { isLabelName, isMatcherList, type MetricsOptions, podsPattern, queryOf } from "./queries.ts";
-
-const OPTIONS: MetricsOptions = {
-  namespace: "shop",
-  profile: "seed",
-  queries: {},
-  matchers: "",
-  replicaLabels: ["prometheus_replica", "replica"],
-  windowSeconds: 300,
-  stalenessSeconds: 120,
-};
 
 type Named = Pick<PodInfo, "namePrefix" | "controller">;
 
@@ -57,7 +48,7 @@ describe("podsPattern", () => {
 describe("queryOf", () => {
   it.each(Object.keys(PROFILES) as (keyof typeof PROFILES)[])("leaves no variable in the queries of %s", (profile) => {
     for (const signal of SIGNALS) {
-      const query = queryOf(signal, PODS, { ...OPTIONS, profile, matchers: 'cluster="eu"' }) ?? "";
+      const query = queryOf(signal, PODS, { ...METRICS_OPTIONS, profile, matchers: 'cluster="eu"' }) ?? "";
       expect(query).not.toMatch(/\$[a-z]/);
       const selectors = [...query.matchAll(/\{([a-z][^{}]*)\}/g)].map(([, inside]) => inside);
       expect(selectors.length).toBeGreaterThan(0);
@@ -69,14 +60,20 @@ describe("queryOf", () => {
 
   it("replaces the variables of a custom query, and nothing else", () => {
     const cpu = "$namespace $pods $window $staleness $matchers [$replica_labels] $1 ${1} $podsx $pods_x $toString $$";
-    const options = { ...OPTIONS, queries: { cpu }, matchers: 'a="$pods"', windowSeconds: 90, stalenessSeconds: 45 };
+    const options = {
+      ...METRICS_OPTIONS,
+      queries: { cpu },
+      matchers: 'a="$pods"',
+      windowSeconds: 90,
+      stalenessSeconds: 45,
+    };
     expect(queryOf("cpu", PODS, options)).toBe(
       'shop consumer-5d8f7c9b-.* 90s 45 a="$pods" [prometheus_replica, replica] $1 ${1} $podsx $pods_x $toString $$',
     );
   });
 
   it("leaves out a signal whose query is none", () => {
-    const options: MetricsOptions = { ...OPTIONS, queries: { lag: "none" } };
+    const options: MetricsOptions = { ...METRICS_OPTIONS, queries: { lag: "none" } };
     expect(queryOf("lag", PODS, options)).toBeUndefined();
     expect(queryOf("cpu", PODS, options)).toBeDefined();
   });
@@ -87,7 +84,7 @@ describe("queryOf", () => {
     [3_600, "60m"],
     [1.5, "1500ms"],
   ])("writes a window of %d s as %s", (windowSeconds, text) => {
-    expect(queryOf("cpu", PODS, { ...OPTIONS, queries: { cpu: "$window" }, windowSeconds })).toBe(text);
+    expect(queryOf("cpu", PODS, { ...METRICS_OPTIONS, queries: { cpu: "$window" }, windowSeconds })).toBe(text);
   });
 });
 

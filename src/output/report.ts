@@ -1,3 +1,4 @@
+import { orAborted } from "../or-aborted.ts";
 import type { Sink } from "../ports.ts";
 import type { Policy, RunReport } from "../types.ts";
 import { renderJson } from "./json.ts";
@@ -45,15 +46,9 @@ async function writeAll(stream: NodeJS.WritableStream, text: string, signal: Abo
   // Without a listener the stream's `error` event would end the process, also when it comes late.
   stream.on("error", () => {});
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-  const stop = () => reject(signal.reason as Error);
-  signal.addEventListener("abort", stop, { once: true });
   stream.write(text, (error?: (Error & { code?: string }) | null) => {
     if (error && error.code !== "EPIPE") reject(error);
     else resolve(undefined);
   });
-  try {
-    await promise;
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
+  await orAborted(promise, signal);
 }

@@ -5,10 +5,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PROFILES, type MetricsProfile } from "../../src/metrics/profiles.ts";
 import { podsPattern, queryOf } from "../../src/metrics/queries.ts";
 import { SIGNALS, type Signals } from "../../src/types.ts";
+import { METRICS_OPTIONS } from "../fakes/metrics-options.ts";
 import { startPrometheus, startVictoriaMetrics } from "../harness/prometheus.ts";
 import type { MetricsServer } from "../harness/prometheus.ts";
 import { type Case, CASES, MIB, PREFIX, STRANGERS } from "./cases.ts";
-import { expectClose, fetchSignals, missing, OPTIONS, podInfo, podsOfRows, told } from "./engines.ts";
+import { expectClose, fetchSignals, missing, podInfo, podsOfRows, told } from "./engines.ts";
 import { backfilled, cadvisor, micrometer, NOW, seedExporter, type Series } from "./series.ts";
 
 const KINDS = ["prometheus", "victoriametrics"] as const;
@@ -110,14 +111,14 @@ describe.skipIf(missing !== undefined)("back-filled metrics", () => {
         const { cpu, lag } = await fetchSignals(engine(), statefulPods, { profile, namespace: STATEFUL });
         ordinals.forEach((name, index) => expectClose(told(cpu, name), index + 1));
         expect(lag?.values.size).toBe(3);
-        const query = queryOf("memory", statefulPods, { ...OPTIONS, profile, namespace: STATEFUL });
+        const query = queryOf("memory", statefulPods, { ...METRICS_OPTIONS, profile, namespace: STATEFUL });
         expect(await podsOfRows(engine(), query ?? "")).toEqual(ordinals);
       });
 
       it("reads names with dots and names that were cut, and asks for no neighbour's", async () => {
         const { cpu } = await fetchSignals(engine(), dottedPods, { profile, namespace: DOTTED });
         dottedPods.forEach(({ name }, index) => expectClose(told(cpu, name), index + 1));
-        const query = queryOf("memory", dottedPods, { ...OPTIONS, profile, namespace: DOTTED });
+        const query = queryOf("memory", dottedPods, { ...METRICS_OPTIONS, profile, namespace: DOTTED });
         expect(await podsOfRows(engine(), query ?? "")).toEqual(dottedPods.map(({ name }) => name).toSorted());
       });
 

@@ -5,22 +5,13 @@ import { createMetricsSource } from "../../src/metrics/fetch.ts";
 import type { MetricsOptions } from "../../src/metrics/queries.ts";
 import { createPrometheus, type Prometheus } from "../../src/prometheus/client.ts";
 import type { PodInfo, Signals, SignalSamples } from "../../src/types.ts";
+import { METRICS_OPTIONS } from "../fakes/metrics-options.ts";
 import { enginesMissing } from "../harness/prometheus.ts";
 import { type Expectation, NAMESPACE } from "./cases.ts";
 
 /** Why the suites below are skipped; undefined: all engines are there. Said aloud, because a skip is easily overlooked. */
 export const missing = enginesMissing();
 if (missing !== undefined) process.stderr.write(`Skipped, not tested: ${missing}\n`);
-
-export const OPTIONS: MetricsOptions = {
-  namespace: NAMESPACE,
-  profile: "seed",
-  queries: {},
-  matchers: "",
-  replicaLabels: ["prometheus_replica", "replica"],
-  windowSeconds: 300,
-  stalenessSeconds: 120,
-};
 
 const NEVER = new AbortController().signal;
 
@@ -45,7 +36,7 @@ export function fetchSignals(
   changes: Partial<MetricsOptions> = {},
 ): Promise<Signals> {
   return withClient(engine.url, engine.time, (prometheus) =>
-    createMetricsSource(prometheus, { ...OPTIONS, ...changes }).fetch(pods, NEVER),
+    createMetricsSource(prometheus, { ...METRICS_OPTIONS, ...changes }).fetch(pods, NEVER),
   );
 }
 
