@@ -31,6 +31,9 @@ export const PLACES = {
   "docs/operations.md": ["exit-codes", "reasons", "errors", "rights", "metrics"],
 } as const satisfies Readonly<Record<string, readonly PartName[]>>;
 
+/** The file that is written whole. */
+export const RULE = "deploy/kubernetes/alerts/prometheus-rule.yaml";
+
 export type PartName = keyof typeof PARTS;
 
 const PARTS = {
@@ -203,7 +206,7 @@ const VALUES_SHOWN = 6;
 
 /** docs/operations.md; from what a run prints. */
 async function metricsTable(): Promise<string> {
-  const lines = (await metricsText(exampleReport())).split("\n");
+  const lines = (await metricsText(exampleReport(), DEFAULTS)).split("\n");
   const rows = lines
     .filter((line) => line.startsWith("# HELP "))
     .map((line) => {
@@ -217,7 +220,7 @@ async function metricsTable(): Promise<string> {
 function labelsOf(metric: string, lines: readonly string[]): string {
   const values = new Map<string, string[]>();
   for (const line of lines) {
-    const [, label = "", value = ""] = new RegExp(`^${metric}{(\\w+)="(\\w+)"}`).exec(line) ?? [];
+    const [, label = "", value = ""] = new RegExp(`^${metric}{(\\w+)="(\\w+)",namespace=`).exec(line) ?? [];
     if (label !== "") values.set(label, [...(values.get(label) ?? []), value]);
   }
   return [...values]
@@ -450,7 +453,23 @@ function percent(share: number): string {
   return `${(share * 100).toLocaleString("en", { maximumFractionDigits: 1 })} %`;
 }
 
+/** deploy/kubernetes/alerts/prometheus-rule.yaml: the alerts as the Prometheus operator takes them. */
+export function prometheusRule(): string {
+  const rules = read("deploy/alerts/rules.yaml");
+  const [groups = ""] = rules.split(/^(?=groups:)/m).slice(1);
+  return `# Written by \`npm run docs\` from ../../alerts/rules.yaml, which says why each rule is as it is.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: pod-rebalancer
+  labels:
+    app.kubernetes.io/name: pod-rebalancer
+spec:
+${groups.replaceAll(/^(?=.)/gm, "  ")}`;
+}
+
 if (import.meta.main) {
+  writeFileSync(join(ROOT, RULE), prometheusRule());
   const parts = await renderParts();
   for (const [file, names] of Object.entries(PLACES)) {
     const path = join(ROOT, file);

@@ -6,6 +6,8 @@ set -euo pipefail
 missing=()
 command -v prometheus >/dev/null || missing+=(prometheus)
 command -v victoria-metrics >/dev/null || missing+=(victoria-metrics)
+command -v prometheus-pushgateway >/dev/null || missing+=(prometheus-pushgateway)
+command -v prometheus-alertmanager >/dev/null || missing+=(prometheus-alertmanager)
 command -v jq >/dev/null || missing+=(jq)
 command -v kubectl >/dev/null || missing+=(kubernetes-client)
 

@@ -27,7 +27,7 @@ export interface HttpCall {
   /** Names the call in every error: "list pods in namespace shop". */
   readonly what: string;
   readonly method: "GET" | "POST" | "PUT";
-  /** Begins with "/". */
+  /** Begins with "/", or is empty: the endpoint's own. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: { readonly type: string; readonly text: string };

@@ -55,8 +55,10 @@ export interface MetricsSource {
   fetch(pods: readonly PodInfo[], signal: AbortSignal): Promise<Signals>;
 }
 
-/** Where a report goes: metrics text, Event, table, JSON. */
+/** Where a report goes: stdout, the Event, the receiver of the metrics. */
 export interface Sink {
+  /** What it means that `write` failed, to go before the reason: "The Event was not written". */
+  readonly failure: string;
   write(report: RunReport, signal: AbortSignal): Promise<void>;
 }
 

@@ -170,14 +170,17 @@ describe("one run", () => {
 
   it("writes to every sink, and a sink that fails costs a warning only", async () => {
     const written: string[] = [];
-    const broken: Sink = { write: () => Promise.reject(new RebalancerError("FORBIDDEN", "create event")) };
-    const sound: Sink = { write: async ({ reason }) => void written.push(reason) };
+    const broken: Sink = {
+      failure: "The Event was not written",
+      write: () => Promise.reject(new RebalancerError("FORBIDDEN", "create event")),
+    };
+    const sound: Sink = { failure: "", write: async ({ reason }) => void written.push(reason) };
     const { ports, told } = portsOf(unevenWorld(), { sinks: [broken, sound] });
     expect(await rebalance(IDENTITY, ports, POLICY, NEVER)).toMatchObject({ reason: "rotated", exitCode: 0 });
     expect(written).toEqual(["rotated"]);
     expect(told.at(-1)).toMatchObject({
       level: "warn",
-      sentence: "Part of the report was not written: create event",
+      sentence: "The Event was not written: create event",
     });
   });
 });

@@ -15,7 +15,6 @@ import type {
   RemovalResult,
   RemovalStep,
   RunIdentity,
-  RunRecord,
   RunReport,
   Signals,
   Step,
@@ -95,7 +94,7 @@ async function runSteps(run: Progress, ports: Ports, policy: Policy, limits: Lim
   // the reason.
   const lockable = policy.suspend || workload?.suspended ? undefined : workload;
   const lock = lockable && (run.lock = await step("lock", () => cluster.lock(lockable, signal), tellLock));
-  const record = recordOf(lock);
+  const record = lock && { heldBy: lock.heldBy, removals: lock.removals };
   const fetch = () => step("fetch", () => metrics.fetch(snapshot.pods, signal), tellSignals);
   const signals = workload ? await fetch().catch(unlessHeld({ snapshot, record }, ports, policy, signal)) : NO_SIGNALS;
 
@@ -106,10 +105,6 @@ async function runSteps(run: Progress, ports: Ports, policy: Policy, limits: Lim
   const plan = { targets: decision.targets, seen: snapshot };
   const rotatePorts = { cluster, lock, clock, narrator };
   run.removal = await step("act", () => rotate(plan, rotatePorts, policy, limits), tellRemoval);
-}
-
-function recordOf(lock: Lock | HeldLock | undefined): RunRecord {
-  return { heldBy: lock?.heldBy, removals: lock?.removals ?? [] };
 }
 
 /** What holds a run back without any metrics names the reason; that they cannot be read is then no more than a warning. */
@@ -184,6 +179,6 @@ async function writeTo(sink: Sink, report: RunReport, narrator: Narrator): Promi
     await sink.write(report, AbortSignal.timeout(SINK_MILLIS));
   } catch (thrown) {
     const error = asRebalancerError(thrown);
-    narrator.warn(`Part of the report was not written: ${error.message}`, { error });
+    narrator.warn(`${sink.failure}: ${error.message}`, { error });
   }
 }

@@ -135,7 +135,8 @@ export interface Statistics {
 /** What `decide` judges: pods with their scores, the group's statistics, and what holds a run back. */
 export interface Group {
   readonly snapshot: Snapshot;
-  readonly record: RunRecord;
+  /** undefined: it was not read, since there is no workload, or it is to be left alone. */
+  readonly record: RunRecord | undefined;
   /** Same order as `snapshot.pods`. */
   readonly pods: readonly PodState[];
   /** Signals in use (not left out with `none`), in the order of SIGNALS. */

@@ -14,6 +14,7 @@ import { loadEndpoint } from "./kubernetes/credentials.ts";
 import { dryRun } from "./kubernetes/dry-run.ts";
 import { eventSink } from "./kubernetes/events.ts";
 import { createNarrator } from "./logging/logger.ts";
+import { pushSink } from "./logging/push.ts";
 import { createMetricsSource } from "./metrics/fetch.ts";
 import { outputSink } from "./output/report.ts";
 import { colourWanted, columnsOf } from "./output/terminal.ts";
@@ -30,14 +31,21 @@ export async function runOnce(config: Config, process: NodeJS.Process, signal: A
   const narrator = config.output === "table" && stderr.isTTY ? butForTheEnd(log) : log;
   const { otherFlags } = config;
   const style = { columns: columnsOf(stdout, env), colour: colourWanted(stdout, env), otherFlags };
-  const sinks = [outputSink(config.output, { stdout, policy: config.policy, ...style })];
+  const output = outputSink(config.output, { stdout, policy: config.policy, ...style });
+  const receiver = config.push && createHttpClient(config.push);
+  const push = receiver && config.push && pushSink(receiver, config.push.url, config.policy);
+  const sinks = push ? [output, push] : [output];
   const parts = { config, run, clock: systemClock, narrator, sinks };
   const request = { context: config.kubernetes.context, env };
-  const found = await loadEndpoint(request, signal).catch(asRebalancerError);
-  if (found instanceof Error) return await unreachable(found, parts, signal);
-  const { endpoint, source, context } = found;
-  narrator.debug(`The Kubernetes API is at ${endpoint.url.origin} (${context ?? source}).`);
-  return await rebalanceAt(endpoint, parts, signal);
+  try {
+    const found = await loadEndpoint(request, signal).catch(asRebalancerError);
+    if (found instanceof Error) return await unreachable(found, parts, signal);
+    const { endpoint, source, context } = found;
+    narrator.debug(`The Kubernetes API is at ${endpoint.url.origin} (${context ?? source}).`);
+    return await rebalanceAt(endpoint, parts, signal);
+  } finally {
+    receiver?.close();
+  }
 }
 
 /** At a terminal the table says how the run ended; the log need not say it again. */

@@ -13,7 +13,8 @@ import { ERRORS } from "../src/errors.ts";
 import { leaseRef } from "../src/kubernetes/lease.ts";
 import { metricsText } from "../src/logging/metrics.ts";
 import { REASONS } from "../src/reasons.ts";
-import type { RunReport } from "../src/types.ts";
+import { POLICY } from "./fakes/policy.ts";
+import { EVEN, groupOf, reportOf } from "./fakes/report.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const DOCUMENTS = ["README.md", ...globSync("docs/**/*.md", { cwd: ROOT })].toSorted();
@@ -84,8 +85,9 @@ describe("the documentation", () => {
   });
 
   it("has every metric that a run prints", async () => {
-    const report = { exitCode: 0, reason: "balanced", durationMillis: 0, dryRun: true } as unknown as RunReport;
-    const names = [...(await metricsText(report)).matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name);
+    const names = [...(await metricsText(reportOf(groupOf(EVEN)), POLICY)).matchAll(/^# TYPE (\w+)/gm)].map(
+      ([, name]) => name,
+    );
     expect(names.length).toBeGreaterThan(0);
     for (const name of names) expect(read("docs/operations.md")).toContain(`\`${name}\``);
   });

@@ -57,6 +57,10 @@ describe("the defaults", () => {
     }
   });
 
+  it("push nothing", async () => {
+    expect((await load()).push).toBeUndefined();
+  });
+
   it("make plan a dry run with a table and a quiet log, whatever DRY_RUN says", async () => {
     const plan = { dryRun: true, output: "table", logLevel: "warn" };
     expect(await load([], {}, "plan")).toMatchObject(plan);
@@ -110,20 +114,27 @@ const EXAMPLES: Readonly<
     [600, 60 + 2 * 630],
   ],
   RUN_DEADLINE: ["1h", ({ policy }) => policy.runDeadlineSeconds, 3_600],
+  METRICS_PUSH_URL: ["http://pushgateway:9091", ({ push }) => push?.url.href, "http://pushgateway:9091/"],
+  METRICS_PUSH_HTTP_CONFIG: ["/dev/null", ({ push }) => push?.headers !== undefined, true],
   SUSPEND: ["true", ({ policy }) => policy.suspend, true],
   LOG_LEVEL: ["debug", ({ logLevel }) => logLevel, "debug"],
 };
 
+/** What must be said with it. */
+function needed(name: OptionName): Surroundings["env"] {
+  return name === "METRICS_PUSH_HTTP_CONFIG" ? { METRICS_PUSH_URL: "http://pushgateway:9091" } : {};
+}
+
 describe("every setting", () => {
   it.each(VARIABLES)("%s arrives from the environment", async (name) => {
     const [text, arrived, value] = EXAMPLES[name];
-    expect(arrived(await load([], { [name]: text }))).toEqual(value);
+    expect(arrived(await load([], { ...needed(name), [name]: text }))).toEqual(value);
   });
 
   it.each(NAMES)("%s arrives from its flag", async (name) => {
     const [text, arrived, value] = EXAMPLES[name];
     const args = OPTIONS[name].parse("true") === true ? [`--${flagOf(name)}`] : [`--${flagOf(name)}`, text];
-    expect(arrived(await load(args))).toEqual(value);
+    expect(arrived(await load(args, needed(name)))).toEqual(value);
   });
 
   it("has a flag that wins over its variable", async () => {
@@ -142,12 +153,23 @@ describe("every setting", () => {
   });
 });
 
+describe("plan", () => {
+  it("pushes nothing, so that a person who looks does not make a schedule seem alive", async () => {
+    expect((await load([], { METRICS_PUSH_URL: "http://pushgateway:9091" }, "plan")).push).toBeUndefined();
+  });
+});
+
 describe("the flags besides namespace, selector and output", () => {
   it("are kept to be said again, without a query that may hold a secret", async () => {
     const args = ["-n", "shop", "--cpu-floor", "0.1", "--no-suspend", "--output", "table", "--prometheus-endpoint"];
-    const { otherFlags } = await load([...args, "http://m:8428/p?token=s3cret"], { LAG_FLOOR: "7" }, "plan");
-    expect(await faultsOf(["--prometheus-endpoint", "<as given>"])).toHaveLength(1);
-    expect(otherFlags).toEqual(["--cpu-floor", "0.1", "--no-suspend", "--prometheus-endpoint", "<as given>"]);
+    const addresses = ["http://m:8428/p?token=s3cret", "--metrics-push-url", "http://gw:9091/?token=s3cret"];
+    const { otherFlags } = await load([...args, ...addresses], { LAG_FLOOR: "7" }, "plan");
+    for (const flag of ["--prometheus-endpoint", "--metrics-push-url"]) {
+      expect(await faultsOf([flag, "<as given>"])).toHaveLength(1);
+    }
+    expect(otherFlags.join(" ")).toBe(
+      "--cpu-floor 0.1 --no-suspend --prometheus-endpoint <as given> --metrics-push-url <as given>",
+    );
   });
 });
 
@@ -161,6 +183,10 @@ describe("a wrong value", () => {
     ["DRY_RUN", ["", "yes", "on", "1", "TRUE", "True ", " true", "no", "False"]],
     ["SUSPEND", ["yes", "1"]],
     ["PROMETHEUS_ENDPOINT", ["", "prometheus:9090", "ftp://x", "//x", "http://", "http://user:pass@x"]],
+    [
+      "METRICS_PUSH_URL",
+      ["", "pushgateway:9091", "http://user:pass@x", "http://x:9091/metrics/job/a", "http://x/metrics"],
+    ],
     ["PROMETHEUS_TIMEOUT", ["", "0s", "30", "-5s", "5 m", "15d", "1.5h", "PT5M"]],
     ["PROMETHEUS_MATCHERS", ["cluster", 'cluster="eu', 'cluster="eu"} or x{', "{}"]],
     ["PROMETHEUS_REPLICA_LABELS", ["a-b", "a b", "a,(b"]],
@@ -213,6 +239,10 @@ describe("a wrong value", () => {
     [["--prometheus-endpoint", "admin:s3cret@prom:9090"], /^--prometheus-endpoint is "…@prom:9090", expected/],
     [["--prometheus-endpoint", "http://user:s3/cret@host:9090"], /^--prometheus-endpoint is "…@host:9090", expected/],
     [["--prometheus-endpoint", "ftp://vm/?token=s3cret"], /^--prometheus-endpoint is "ftp:\/\/vm\/\?…", expected/],
+    [
+      ["--metrics-push-http-config", "/dev/null"],
+      /^METRICS_PUSH_HTTP_CONFIG is set, expected a valid METRICS_PUSH_URL/,
+    ],
     [["--cpu-query", "none", "--lag-query", "none"], /^CPU_QUERY and LAG_QUERY are both none/],
     [["-n", "a\u001B[31m\nb"], /^--kube-namespace is "a b", expected/],
   ])("on the command line is refused: %j", async (args, message) => {
@@ -230,7 +260,7 @@ describe("a wrong value", () => {
 
   it("is found in any text without an exception of another kind", async () => {
     const environment = fc.dictionary(
-      fc.constantFrom(...VARIABLES.filter((name) => name !== "PROMETHEUS_HTTP_CONFIG")),
+      fc.constantFrom(...VARIABLES.filter((name) => !name.endsWith("_HTTP_CONFIG"))),
       fc.string(),
     );
     await fc.assert(

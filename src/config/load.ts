@@ -31,6 +31,8 @@ export interface Config {
     readonly context: string | undefined;
   };
   readonly prometheus: { readonly endpoint: HttpEndpoint; readonly timeoutMillis: number };
+  /** Where the run's own metrics go; undefined: nowhere. */
+  readonly push: HttpEndpoint | undefined;
   readonly metrics: MetricsOptions;
   readonly policy: Policy;
 }
@@ -65,10 +67,15 @@ export async function loadConfig(
   const inCluster = usesServiceAccount({ context: said.get("KUBE_CONTEXT"), env, serviceAccount });
   const accident = { inCluster, atTerminal, saidDryRun: said.has("DRY_RUN") };
   faults.push(...contradictions(settings), ...commandFaults(command, flags, accident));
-  const endpoint = await readEndpoint(settings, faults);
+  const endpoints = {
+    prometheus: await readEndpoint("PROMETHEUS_HTTP_CONFIG", settings.PROMETHEUS_ENDPOINT, settings, faults),
+    push:
+      settings.METRICS_PUSH_URL &&
+      (await readEndpoint("METRICS_PUSH_HTTP_CONFIG", settings.METRICS_PUSH_URL, settings, faults)),
+  };
   if (faults.length > 0) throw new RebalancerError("CONFIG_INVALID", faults.map(cleanText).join("\n"));
   // Without a fault every setting that must have a value has one.
-  return { ...assemble(command, settings as Settings, endpoint), otherFlags: otherFlags(flags) };
+  return { ...assemble(command, settings as Settings, endpoints), otherFlags: otherFlags(flags) };
 }
 
 function isFlagOnly(name: OptionName): boolean {
@@ -162,6 +169,11 @@ function contradictions(settings: Partial<Settings>): string[] {
         `(${formatDuration(least)}): until then the metrics still show the last rotation`,
     );
   }
+  if (settings.METRICS_PUSH_HTTP_CONFIG !== undefined && settings.METRICS_PUSH_URL === undefined) {
+    faults.push(
+      "METRICS_PUSH_HTTP_CONFIG is set, expected a valid METRICS_PUSH_URL with it: nothing is pushed without one",
+    );
+  }
   if (settings.CPU_QUERY === "none" && settings.LAG_QUERY === "none") {
     faults.push(
       "CPU_QUERY and LAG_QUERY are both none, expected one of them at least: no other signal has a threshold",
@@ -198,14 +210,22 @@ function commandFaults(
   return [];
 }
 
-async function readEndpoint(settings: Partial<Settings>, faults: string[]): Promise<HttpEndpoint> {
-  const url = settings.PROMETHEUS_ENDPOINT ?? new URL("http://invalid");
-  const path = settings.PROMETHEUS_HTTP_CONFIG;
+interface Endpoints {
+  readonly prometheus: HttpEndpoint;
+  readonly push: HttpEndpoint | undefined;
+}
+
+async function readEndpoint(
+  config: "PROMETHEUS_HTTP_CONFIG" | "METRICS_PUSH_HTTP_CONFIG",
+  url: URL | undefined = new URL("http://invalid"),
+  { [config]: path }: Partial<Settings>,
+  faults: string[],
+): Promise<HttpEndpoint> {
   if (path === undefined) return { url };
   // Loaded only now: most runs need neither the YAML parser nor the schema.
   const { readHttpConfig } = await import("./http-config.ts");
   const { faults: found, ...access } = await readHttpConfig(path);
-  faults.push(...found.map((fault) => `PROMETHEUS_HTTP_CONFIG: ${fault}`));
+  faults.push(...found.map((fault) => `${config}: ${fault}`));
   return { url, ...access };
 }
 
@@ -221,12 +241,12 @@ function otherFlags(flags: ReadonlyMap<OptionName, string>): string[] {
   return others.flatMap(([name, value]) => {
     if (isSwitch(name)) return [value === "true" ? `--${flagOf(name)}` : `--no-${flagOf(name)}`];
     // Query parameters may hold a secret, which is not printed; what stands there instead is refused.
-    const secret = name === "PROMETHEUS_ENDPOINT" && value.includes("?");
+    const secret = (name === "PROMETHEUS_ENDPOINT" || name === "METRICS_PUSH_URL") && value.includes("?");
     return [`--${flagOf(name)}`, secret ? "<as given>" : value];
   });
 }
 
-function assemble(command: Command, settings: Settings, endpoint: HttpEndpoint): Omit<Config, "otherFlags"> {
+function assemble(command: Command, settings: Settings, { prometheus, push }: Endpoints): Omit<Config, "otherFlags"> {
   const plan = command === "plan";
   return {
     dryRun: plan || settings.DRY_RUN,
@@ -237,7 +257,9 @@ function assemble(command: Command, settings: Settings, endpoint: HttpEndpoint):
       labelSelector: settings.KUBE_LABEL_SELECTOR,
       context: settings.KUBE_CONTEXT,
     },
-    prometheus: { endpoint, timeoutMillis: settings.PROMETHEUS_TIMEOUT * 1_000 },
+    prometheus: { endpoint: prometheus, timeoutMillis: settings.PROMETHEUS_TIMEOUT * 1_000 },
+    // A person who looks must not make a schedule seem alive that has stopped.
+    push: plan ? undefined : push,
     metrics: metricsOf(settings),
     policy: policyOf(settings),
   };

@@ -105,6 +105,12 @@ function endpoint(text: string): URL | undefined {
   return known && url.username === "" && url.password === "" ? url : undefined;
 }
 
+/** A Pushgateway's own path comes with the push; an address that has it already would name the group twice. */
+function receiver(text: string): URL | undefined {
+  const url = endpoint(text);
+  return url && /\/metrics(\/|$)/.test(url.pathname) ? undefined : url;
+}
+
 function labelNames(text: string): readonly string[] | undefined {
   const names = text
     .split(",")
@@ -201,6 +207,19 @@ export const OPTIONS = {
     ...duration({ default: "60s + MAX_PODS_TO_DELETE × (30s + REPLACEMENT_TIMEOUT)", help: "for the whole run" }),
     derived: true,
   },
+  METRICS_PUSH_URL: {
+    default: "none",
+    derived: true,
+    expected:
+      "an http(s) URL without a user name: of a Pushgateway without /metrics/…, or of VictoriaMetrics with /api/v1/import/prometheus",
+    help: "receives a run's own metrics: a Pushgateway, or /api/v1/import/prometheus of VictoriaMetrics; plan pushes none",
+    parse: receiver,
+  },
+  METRICS_PUSH_HTTP_CONFIG: words({
+    default: "none",
+    expected: "the path of a file",
+    help: "like PROMETHEUS_HTTP_CONFIG, for METRICS_PUSH_URL",
+  }),
   SUSPEND: flag({ default: "false", help: "hold, whatever the load" }),
   LOG_LEVEL: {
     ...choice(LOG_LEVELS, { default: "info; warn for plan", help: "least severe lines on stderr" }),

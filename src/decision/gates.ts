@@ -38,13 +38,13 @@ const GATES: Readonly<Record<Exclude<HoldReason, "no_eligible_target">, Gate<Gro
   no_pods: onSnapshot(WORLD_GATES.no_pods),
   ambiguous_group: onSnapshot(WORLD_GATES.ambiguous_group),
   suspended: onSnapshot(WORLD_GATES.suspended),
-  locked: ({ record }) => record.heldBy && `held by ${record.heldBy}`,
+  locked: ({ record }) => record?.heldBy && `held by ${record.heldBy}`,
   rollout_in_progress: onSnapshot(WORLD_GATES.rollout_in_progress),
   scaling_in_progress: onSnapshot(WORLD_GATES.scaling_in_progress),
   pods_not_ready: onSnapshot(WORLD_GATES.pods_not_ready),
   too_few_pods: onSnapshot(tooFewPods),
   cooldown: ({ record, snapshot }, policy) => {
-    const last = record.removals.at(-1);
+    const last = record?.removals.at(-1);
     if (last === undefined) return undefined;
     // A removal "in the future" was recorded after we looked at the pods: it is recent, too.
     const seconds = Math.max(0, (snapshot.observedAt.getTime() - last.at.getTime()) / 1_000);

@@ -18,6 +18,7 @@ const MAX_MESSAGE_BYTES = 1_024;
  */
 export function eventSink(client: KubernetesClient, now: () => Date, instance: string): Sink {
   return {
+    failure: "The Event was not written",
     async write(report, signal) {
       const workload = report.group?.snapshot.workload;
       const touched = report.removal?.steps.filter(({ outcome }) => outcome !== "skipped") ?? [];

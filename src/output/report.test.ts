@@ -38,7 +38,9 @@ describe("the result on stdout", () => {
   it("is what was asked for", async () => {
     expect(await written("table")).toMatch(/^shop {2}app=consumer/);
     expect(JSON.parse(await written("json"))).toMatchObject({ schemaVersion: 1 });
-    expect(await written("metrics")).toContain('rebalancer_executions_total{status="success"} 1');
+    expect(await written("metrics")).toContain(
+      'rebalancer_executions_total{status="success",namespace="shop",selector="app=consumer"} 1',
+    );
     expect(await written("none")).toBe("");
   });
 

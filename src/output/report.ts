@@ -21,6 +21,7 @@ interface OutputOptions extends TableStyle {
 export function outputSink(kind: OutputKind, options: OutputOptions): Sink {
   const { stdout } = options;
   return {
+    failure: "The result was not written to stdout",
     async write(report, signal) {
       const text = await RENDERERS[kind](report, options);
       if (text !== "") await writeAll(stdout, text, signal);
@@ -34,10 +35,10 @@ const RENDERERS: Readonly<Record<OutputKind, Renderer>> = {
   none: () => "",
   table: (report, { policy, ...style }) => renderPlan(report, policy, style),
   json: (report, { policy }) => renderJson(report, policy),
-  metrics: async (report) => {
+  metrics: async (report, { policy }) => {
     // Loaded only when asked for: a plain run starts without it.
     const { metricsText } = await import("../logging/metrics.ts");
-    return metricsText(report);
+    return metricsText(report, policy);
   },
 };
 

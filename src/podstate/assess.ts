@@ -15,7 +15,7 @@ import { describeValues } from "./statistics.ts";
 /** All that a run has seen before it judges. */
 export interface Observation {
   readonly snapshot: Snapshot;
-  readonly record: RunRecord;
+  readonly record: RunRecord | undefined;
   readonly signals: Signals;
 }
 

@@ -17,6 +17,7 @@ import "./evictions.suite.ts";
 import "./connections.suite.ts";
 import "./clock-skew.suite.ts";
 import "./stopping.suite.ts";
+import "./push.suite.ts";
 import "./retries.suite.ts";
 import "./secrets.suite.ts";
 import "./hostile-text.suite.ts";

@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, open, rename, rm, stat, utimes } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
@@ -22,9 +22,10 @@ const LINK = ["-trimpath", "-ldflags", "-s -w"];
 const INSTALLED = {
   kwok: "sigs.k8s.io/kwok/cmd/kwok@v0.7.0",
   kustomize: "sigs.k8s.io/kustomize/kustomize/v5@v5.8.2",
+  vmalert: "github.com/VictoriaMetrics/VictoriaMetrics/app/vmalert@v1.148.8",
 } as const;
 
-type Tool = "controlplane" | "kwok" | "kustomize";
+type Tool = "controlplane" | keyof typeof INSTALLED;
 type Component = "etcd" | "kube-apiserver" | "kube-controller-manager" | "kube-scheduler";
 
 /** The program and the arguments that come before a component's own flags. */
@@ -35,12 +36,14 @@ const run = promisify(execFile);
 /** How long a lock may stand without a sign of life before the next builder takes its place. */
 const LOCK_STALE_MILLIS = 30_000;
 
-/** Where built binaries lie: a folder of their own for each set of sources and versions. */
-function cacheDirectory(): string {
-  const hash = createHash("sha256").update(`${process.platform}/${process.arch} ${Object.values(INSTALLED).join(" ")}`);
-  for (const file of ["go.mod", "go.sum", "main.go"]) hash.update(readFileSync(join(MODULE, file)));
+/** Where built binaries lie, each under a name of its own for its platform, version and sources. */
+function cachedPath(tool: Tool): string {
+  const hash = createHash("sha256").update(`${process.platform}/${process.arch}`);
+  if (tool === "controlplane") {
+    for (const file of ["go.mod", "go.sum", "main.go"]) hash.update(readFileSync(join(MODULE, file)));
+  } else hash.update(INSTALLED[tool]);
   const root = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
-  return join(root, "pod-rebalancer", hash.digest("hex").slice(0, 16));
+  return join(root, "pod-rebalancer", `${tool}-${hash.digest("hex").slice(0, 16)}`);
 }
 
 /**
@@ -50,9 +53,9 @@ function cacheDirectory(): string {
  * @throws Error with the end of the compiler's output.
  */
 export async function ensureTool(tool: Tool): Promise<string> {
-  const path = join(cacheDirectory(), tool);
+  const path = cachedPath(tool);
   if (existsSync(path)) return path;
-  await mkdir(cacheDirectory(), { recursive: true });
+  await mkdir(dirname(path), { recursive: true });
   await using held = new AsyncDisposableStack();
   held.use(await takeLock(`${path}.lock`));
   if (!existsSync(path)) await build(tool, path);
@@ -69,8 +72,8 @@ export async function componentCommand(component: Component): Promise<Command> {
 }
 
 /** Why `tools` can be neither found nor built here; undefined when they can. */
-function toolsMissing(tools: readonly Tool[]): string | undefined {
-  const unbuilt = tools.filter((tool) => !existsSync(join(cacheDirectory(), tool)));
+export function toolsMissing(tools: readonly Tool[]): string | undefined {
+  const unbuilt = tools.filter((tool) => !existsSync(cachedPath(tool)));
   if (unbuilt.length === 0 || spawnSync("go", ["version"]).status === 0) return undefined;
   return `${unbuilt.join(", ")} must be built, and Go is not installed (see https://go.dev/doc/install)`;
 }
@@ -145,7 +148,7 @@ async function createLock(path: string): Promise<boolean> {
 
 if (import.meta.main) {
   // One at a time: two Go builds at once need more memory than a small machine has.
-  for (const tool of ["controlplane", "kwok", "kustomize"] as const) {
+  for (const tool of ["controlplane", ...(Object.keys(INSTALLED) as (keyof typeof INSTALLED)[])] as const) {
     const started = performance.now();
     const path = await ensureTool(tool);
     process.stdout.write(`${tool}: ${path} (${((performance.now() - started) / 1_000).toFixed(1)} s)\n`);

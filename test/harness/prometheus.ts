@@ -69,9 +69,15 @@ export interface VictoriaMetrics extends MetricsServer {
   flush(): Promise<void>;
 }
 
-const READY_TIMEOUT_MILLIS = 30_000;
+export const READY_TIMEOUT_MILLIS = 30_000;
 /** The Debian package of each program. */
-const PACKAGES = { prometheus: "prometheus", promtool: "prometheus", "victoria-metrics": "victoria-metrics" } as const;
+const PACKAGES = {
+  prometheus: "prometheus",
+  promtool: "prometheus",
+  "victoria-metrics": "victoria-metrics",
+  "prometheus-pushgateway": "prometheus-pushgateway",
+  "prometheus-alertmanager": "prometheus-alertmanager",
+} as const;
 
 const run = promisify(execFile);
 
@@ -239,11 +245,11 @@ function sampleLines({ name, labels, samples }: BackfillSeries, unitsPerSecond: 
   return samples.map(([time, value]) => `${head} ${String(value).replace("Infinity", "Inf")} ${time * unitsPerSecond}`);
 }
 
-async function isOk(url: string): Promise<boolean> {
+export async function isOk(url: string): Promise<boolean> {
   return (await fetch(url, { signal: AbortSignal.timeout(2_000) })).ok;
 }
 
-function findProgram(program: keyof typeof PACKAGES, binary: string = program): string {
+export function findProgram(program: keyof typeof PACKAGES, binary: string = program): string {
   if (!installed(binary))
     throw new Error(binary === program ? missingSentence([program]) : `${binary} is not installed`);
   return binary;

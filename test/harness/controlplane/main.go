@@ -1,4 +1,4 @@
-// Command controlplane is a Kubernetes control plane in one binary, for tests.
+// Command controlplane is a Kubernetes control plane and its kubectl in one binary, for tests.
 //
 // The first argument names the component; the rest are that component's own flags, so that the official binaries can
 // take its place.
@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
+	kubectl "k8s.io/kubectl/pkg/cmd"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
@@ -18,7 +19,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fail("usage: controlplane etcd|kube-apiserver|kube-controller-manager|kube-scheduler [flags]")
+		fail("usage: controlplane etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kubectl [flags]")
 	}
 	// The commands read os.Args themselves: each must see its own name first.
 	os.Args = os.Args[1:]
@@ -31,6 +32,8 @@ func main() {
 		run(controllermanager.NewControllerManagerCommand())
 	case "kube-scheduler":
 		run(scheduler.NewSchedulerCommand())
+	case "kubectl":
+		run(kubectl.NewDefaultKubectlCommand())
 	default:
 		fail(fmt.Sprintf("unknown component %q", component))
 	}
