@@ -42,6 +42,16 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      {
+        extends: true,
+        test: {
+          name: "image",
+          include: ["test/image/**/*.test.ts"],
+          testTimeout: 60 * seconds,
+          // A base image that is not there yet is made, and the control plane compiled.
+          hookTimeout: 900 * seconds,
+        },
+      },
       { extends: true, test: { name: "slow", include: ["test/slow/**/*.test.ts"], testTimeout: 900 * seconds } },
     ],
     coverage: {

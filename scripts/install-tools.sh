@@ -1,15 +1,12 @@
 #!/usr/bin/env bash
-# Installs what the slower suites need, where it is missing: real metrics engines, kubectl, Go for the control plane.
+# Installs what the slower suites need, where it is missing: real metrics engines, what builds and runs images.
 # The unit and fault suites need only Node and `npm ci`.
 set -euo pipefail
 
 missing=()
-command -v prometheus >/dev/null || missing+=(prometheus)
-command -v victoria-metrics >/dev/null || missing+=(victoria-metrics)
-command -v prometheus-pushgateway >/dev/null || missing+=(prometheus-pushgateway)
-command -v prometheus-alertmanager >/dev/null || missing+=(prometheus-alertmanager)
-command -v jq >/dev/null || missing+=(jq)
-command -v kubectl >/dev/null || missing+=(kubernetes-client)
+for name in prometheus prometheus-pushgateway prometheus-alertmanager victoria-metrics jq buildah podman runc debootstrap; do
+  command -v "$name" >/dev/null || missing+=("$name")
+done
 
 if ((${#missing[@]})); then
   if ! command -v apt-get >/dev/null; then

@@ -92,6 +92,17 @@ describe("the documentation", () => {
     for (const name of names) expect(read("docs/operations.md")).toContain(`\`${name}\``);
   });
 
+  it("calls the image by the current version", () => {
+    const { version } = JSON.parse(read("package.json")) as { version: string };
+    const places = ["README.md", "docs/operations.md", "deploy/kubernetes/base/kustomization.yaml"];
+    for (const place of places) {
+      const named = [...read(place).matchAll(/(?:pod-rebalancer:|VERSION=|newTag: )(\d[\w.-]*)/g)].map(
+        ([, tag]) => tag,
+      );
+      expect(new Set(named), place).toEqual(new Set([version]));
+    }
+  });
+
   it("tells what each npm script is for, and names no other", () => {
     const { scripts } = JSON.parse(read("package.json")) as { scripts: Readonly<Record<string, string>> };
     for (const name of Object.keys(scripts)) {

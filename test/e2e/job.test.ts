@@ -1,13 +1,10 @@
 /** The Job of the shipped CronJob and the real Job controller; the test stands in for the kubelet that starts the container. */
 
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import type { Reason } from "../../src/reasons.ts";
 import type { Pod } from "../harness/kube-client.ts";
-import { mountingForbidden, withMountedAccount } from "../harness/mounted-account.ts";
+import { mountingForbidden, withMountedAccount, writeAccount } from "../harness/mounted-account.ts";
 import { deployment } from "../harness/workloads.ts";
 import { expectEnd, startProduct } from "./product.ts";
 import { missing, type Scene, type SceneOptions, type Stage, startStage } from "./scene.ts";
@@ -100,24 +97,18 @@ describe
       async () => {
         const scene = await stage.scene({ folder: "base" });
         const { spec } = await createJob(scene);
-        const account = join(stage.plane.directory, `${scene.namespace}.account`);
-        await mkdir(account);
-        const token = await stage.plane.serviceAccountToken(scene.namespace, spec.serviceAccountName);
-        await writeFile(join(account, "token"), token);
-        await writeFile(join(account, "ca.crt"), stage.plane.ca);
-        const { hostname, port, origin } = new URL(stage.plane.url);
+        const account = await writeAccount(stage.plane, scene.namespace, spec.serviceAccountName);
         const env = {
           ...(await containerEnvironment(stage.plane, spec, scene.namespace)),
-          KUBERNETES_SERVICE_HOST: hostname,
-          KUBERNETES_SERVICE_PORT: port,
+          ...account.env,
           PATH: process.env["PATH"] ?? "",
         };
 
         const args = [...spec.containers[0]!.args, "--output", "json", "--log-level", "debug"];
-        const outcome = await startProduct({ args, env, within: withMountedAccount(account) }).ended;
+        const outcome = await startProduct({ args, env, within: withMountedAccount(account.directory) }).ended;
 
         expectEnd(outcome, 0, "would_rotate");
-        const sentence = `The Kubernetes API is at ${origin} (in-cluster).`;
+        const sentence = `The Kubernetes API is at ${stage.plane.url} (in-cluster).`;
         expect(outcome.log.map(({ msg }) => msg)).toContainEqual(expect.stringContaining(sentence));
       },
     );

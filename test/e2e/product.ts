@@ -61,8 +61,16 @@ export function endProducts(): void {
 /** @throws Error when the product was not built. */
 export function startProduct({ args, env, within = [] }: ProductOptions): Run {
   if (!existsSync(PRODUCT)) throw new Error("the product is not built: npm run build");
-  const [program = "", ...rest] = [...within, process.execPath, PRODUCT, ...args];
-  const child = spawn(program, rest, { env, stdio: ["ignore", "pipe", "pipe"] });
+  return startCommand([...within, process.execPath, PRODUCT, ...args], env);
+}
+
+/**
+ * Starts a command that runs the product in the end.
+ *
+ * @param env - the whole environment of the command.
+ */
+export function startCommand([program = "", ...args]: readonly string[], env: NodeJS.ProcessEnv): Run {
+  const child = spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"] });
   running.add(child);
   const output = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {

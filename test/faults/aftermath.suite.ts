@@ -164,7 +164,10 @@ describe("an output that nobody takes", { concurrent: true }, () => {
     const ended = await startProduct([...DRY, "--output", "json"], scene.env, ["ignore", full, "pipe"]).ended;
     closeSync(full);
     expect(ended).toMatchObject({ exitCode: 0, reason: "would_rotate" });
-    expect(ended.lines.at(-1)).toMatchObject({ level: "warn", msg: expect.stringMatching(/The result was not written to stdout: .*ENOSPC/) });
+    expect(ended.lines.at(-1)).toMatchObject({
+      level: "warn",
+      msg: expect.stringMatching(/The result was not written to stdout: .*ENOSPC/),
+    });
   });
 
   it("is no reason to stop a rotation in the middle: not the log either", async () => {
