@@ -581,6 +581,34 @@ const GUARDS: readonly Guard[] = [
     instead: "signal,",
     tests: ["src/rebalance.test.ts", "test/rebalance.property.test.ts"],
   },
+  {
+    prevents: "lets a name end a string of PromQL",
+    file: "src/metrics/queries.ts",
+    code: '(character === "." ? "[.]" : ".")',
+    instead: '(character === "." ? "[.]" : character)',
+    tests: ["src/metrics"],
+  },
+  {
+    prevents: "follows a name up a path",
+    file: "src/kubernetes/client.ts",
+    code: "/^\\.{0,2}$/.test(name) || ",
+    instead: "",
+    tests: ["src/kubernetes/client.test.ts"],
+  },
+  {
+    prevents: "shows a secret that JSON hides behind escapes",
+    file: "src/http.ts",
+    code: "printable(without(secrets, serverWords(body)))",
+    instead: "printable(serverWords(body))",
+    tests: ["src/http.test.ts"],
+  },
+  {
+    prevents: "waits for ever where a server changes the protocol",
+    file: "src/http.ts",
+    code: 'request.once("close", () => reject(new Error("the connection was closed without an answer")));',
+    instead: "",
+    tests: ["src/http.test.ts"],
+  },
 ];
 
 const root = resolve(import.meta.dirname, "..");

@@ -1,3 +1,5 @@
+import type { ServerResponse } from "node:http";
+
 import { afterEach, describe, expect, it } from "vitest";
 
 import { type Answer, eventually, type Loopback, startLoopback } from "../test/fakes/loopback.ts";
@@ -277,6 +279,69 @@ describe("a reply", () => {
     expect(message).toMatch(/: cannot serve \?token=… for …, …$/);
     expect(reply?.body).not.toMatch(/secret|payments/);
     expect(client.mask("you sent t0ken+secret and a+b-secret")).toBe("you sent … and …");
+  });
+
+  it.each<[string, string, (sent: string) => Answer]>([
+    ["the password in clear words", "", (sent) => ({ status: 401, body: `wrong password ${sent}` })],
+    ["one value of a header", "", () => ({ status: 400, body: "no tenant tenant-two" })],
+    ["the password of the address", "", () => ({ status: 400, body: "reader has not addr-pass-1" })],
+    [
+      "a token behind JSON's escapes",
+      "?t=a%22%3Cquoted%22",
+      () => ({ status: 400, body: '{"error":"a\\"\\u003cquoted\\""}' }),
+    ],
+    ["a token where the words are cut", "", (sent) => ({ status: 400, body: `${"x".repeat(290)} ${sent}` })],
+    ["a token in a redirect's path", "", (sent) => ({ status: 302, headers: { location: `/login/${sent}?x` } })],
+    [
+      "a token in a redirect's fragment",
+      "",
+      () => ({ status: 302, headers: { location: "//u:new-secret@host/x#new-secret-token" } }),
+    ],
+  ])("that repeats %s shows none of it", async (_name, search, answer) => {
+    const password = "pass-w0rd-planted";
+    const server = await serverWith(() => answer(password));
+    const authorization = `Basic ${Buffer.from(`reader:${password}`).toString("base64")}`;
+    const headers = async () => ({ authorization, "x-tenant": "tenant-one, tenant-two, tenant-three" });
+    const address = server.url.replace("//", "//user:addr-pass-1@") + search;
+    const { message } = await failureOf(clientOf(address, { headers }).request(CALL));
+    expect(message).toContain("…");
+    expect(message).not.toMatch(/pass-w|tenant-two|addr-pass|quoted|new-secret/);
+  });
+
+  it("that has the longer of two secrets shows no rest of it", async () => {
+    const server = await serverWith(() => ({ status: 400, body: "you sent tenant-and-more" }));
+    const client = clientOf(server.url, { headers: async () => ({ a: "tenant", b: "tenant-and-more" }) });
+    expect((await failureOf(client.request(CALL))).message).toMatch(/you sent …$/);
+  });
+
+  it.each<[string, (response: ServerResponse) => void]>([
+    ["compressed, though nobody asked for that", (response) => response.setHeader("content-encoding", "gzip")],
+    ["of no known encoding", (response) => response.setHeader("content-encoding", "br")],
+  ])("that says it is %s is given as it came", async (_name, head) => {
+    const server = await serverWith(() => (response) => {
+      head(response);
+      response.end("not what it says");
+    });
+    expect((await clientOf(server.url).request(CALL)).body).toBe("not what it says");
+  });
+
+  it.each([
+    ["promises less than it sends", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}{"],
+    ["has two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}{"],
+    ["has a length and chunks", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}"],
+    ["has a length that is none", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}"],
+    ["changes the protocol", "HTTP/1.1 101 OK\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n{}"],
+    ["has headers without an end", `HTTP/1.1 200 OK\r\n${"a: b\r\n".repeat(20_000)}`],
+    ["gives hints without end", "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(20_000)],
+    ["is not HTTP", "SSH-2.0-OpenSSH_9.2\r\n"],
+  ])("that %s is no reply, or no more than it promised", async (_name, raw) => {
+    const server = await serverWith(() => (response) => void response.socket?.end(raw));
+    const work = clientOf(server.url).request({ ...CALL, retry: false, deadlineMillis: 2_000 });
+    const said = await work.then(
+      ({ body }) => body,
+      (error: unknown) => (error as RebalancerError).code,
+    );
+    expect(["{}", "CONNECTION_FAILED"]).toContain(said);
   });
 
   it("that is no JSON is told by its beginning", async () => {

@@ -7,7 +7,7 @@ import type { SecureContextOptions } from "node:tls";
 
 import { type ErrorCode, type ErrorReply, RebalancerError } from "./errors.ts";
 import { orAborted } from "./or-aborted.ts";
-import { printable } from "./text.ts";
+import { printable, withoutSecrets } from "./text.ts";
 
 export interface TlsOptions extends Pick<SecureContextOptions, "ca" | "cert" | "key" | "minVersion" | "maxVersion"> {
   readonly servername?: string;
@@ -82,6 +82,8 @@ export function createHttpClient(endpoint: HttpEndpoint): HttpClient {
     return new Promise((resolve, reject) => {
       const request = send(url, { method: call.method, agent, headers, signal });
       request.on("error", reject);
+      // Without a word where the server changes the protocol (101): no response, and no error.
+      request.once("close", () => reject(new Error("the connection was closed without an answer")));
       request.once("response", (response) => resolve(readReply(response, call)));
       request.end(call.body?.text);
     });
@@ -187,18 +189,28 @@ const STATUS_CODES: Readonly<Record<number, ErrorCode>> = {
 function judged(where: string, reply: HttpReply, secrets: readonly string[]): HttpReply | RebalancerError {
   return reply.status >= 200 && reply.status < 300
     ? reply
-    : refusal(where, { ...reply, body: without(secrets, reply.body) });
+    : refusal(where, { ...reply, body: without(secrets, reply.body) }, secrets);
 }
 
-/** Header values, also without the word in front ("Bearer"), and the address's query parameters. */
-function secretsOf({ searchParams }: URL, credentials: Readonly<Record<string, string>>): readonly string[] {
-  const values = [
-    ...Object.values(credentials).flatMap((value) => [value, value.replace(/^\S+ /, "")]),
-    ...searchParams.values(),
-  ];
+/** What headers hold, and the address's query parameters and password; the longest first, because one may hold another. */
+function secretsOf(url: URL, credentials: Readonly<Record<string, string>>): readonly string[] {
+  const user = [url.username, url.password].map(decodeURIComponent).join(":");
+  const ofAddress = url.password && `Basic ${Buffer.from(user).toString("base64")}`;
+  const headers = [...Object.values(credentials), ofAddress];
+  const values = [...headers.flatMap(partsOf), ...url.searchParams.values()];
   return values
-    .flatMap((value) => [value, encodeURIComponent(value)])
-    .filter((value) => value.length >= SHORTEST_SECRET);
+    .flatMap((value) => [value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1)])
+    .filter((value) => value.length >= SHORTEST_SECRET)
+    .toSorted((one, other) => other.length - one.length);
+}
+
+/** A header as it is sent, without the word in front ("Bearer"), each value of a list, and the password of basic authentication. */
+function partsOf(header: string): string[] {
+  const [, basic = ""] = /^Basic (\S+)$/i.exec(header) ?? [];
+  const password = Buffer.from(basic, "base64")
+    .toString("utf8")
+    .replace(/^[^:]*:/, "");
+  return [header, header.replace(/^\S+ /, ""), ...header.split(", "), password];
 }
 
 /** A shorter text may well be an ordinary word of the reply. */
@@ -208,15 +220,17 @@ function without(secrets: readonly string[], words: string): string {
   return secrets.reduce((text, secret) => text.replaceAll(secret, "…"), words);
 }
 
-function refusal(where: string, reply: HttpReply): RebalancerError {
+function refusal(where: string, reply: HttpReply, secrets: readonly string[]): RebalancerError {
   const { status, headers, body } = reply;
   const details: { reply: ErrorReply } = { reply: { status, headers, body } };
   if (status >= 300 && status < 400) {
-    const target = printable((headers.location ?? "nowhere").replace(/\?.*/, ""));
+    const location = (headers.location ?? "nowhere").replace(/[?#].*/, "");
+    const target = printable(without(secrets, withoutSecrets(location)));
     return new RebalancerError("REDIRECTED", `${where}: HTTP ${status} redirects to ${target}`, details);
   }
   const code = STATUS_CODES[status] ?? (status >= 500 ? "SERVER_ERROR" : "REQUEST_REJECTED");
-  const words = serverWords(body);
+  // Once more, because JSON may have hidden a secret behind escapes; and before it is cut, which may leave half of one.
+  const words = printable(without(secrets, serverWords(body)));
   return new RebalancerError(code, `${where}: HTTP ${status}${words && `: ${words}`}`, details);
 }
 
@@ -227,12 +241,12 @@ function serverWords(body: string): string {
     if (typeof parsed === "object" && parsed !== null) {
       const { message, error } = parsed as { message?: unknown; error?: unknown };
       const words = message ?? error;
-      if (typeof words === "string") return printable(words);
+      if (typeof words === "string") return words;
     }
   } catch {
     // Not JSON: the beginning of the text says enough (a proxy's error page, say).
   }
-  return printable(body.trim());
+  return body.trim();
 }
 
 const TLS_PROBLEM =

@@ -6,6 +6,7 @@ import { loadConfig } from "./config/load.ts";
 import { asRebalancerError, RebalancerError } from "./errors.ts";
 import { columnsOf, colourWanted } from "./output/terminal.ts";
 import type { ExitCode } from "./reasons.ts";
+import { cleanText, quoted } from "./text.ts";
 import { runDemoOnce, runOnce } from "./wire.ts";
 
 /** Set by the build. */
@@ -33,7 +34,7 @@ async function main([command = "", ...args]: readonly string[]): Promise<ExitCod
     case "plan":
       return await run(command, args);
     default:
-      throw usage(command === "" ? "no command" : `"${command}" is not a command`);
+      throw usage(command === "" ? "no command" : `${quoted(command)} is not a command`);
   }
 }
 
@@ -46,7 +47,8 @@ async function run(command: "run" | "plan", args: readonly string[]): Promise<Ex
 }
 
 async function demo(args: readonly string[]): Promise<ExitCode> {
-  if (args.length > 0) throw usage(`demo takes no options, and "${args.join(" ")}" was given`);
+  if (args.length > 0)
+    throw usage(`demo takes no options, and ${quoted(args.join(" ").replace(/[\s=].*/s, ""))} was given`);
   // Loaded only now: no other command needs a simulated cluster.
   const { runDemo } = await import("./demo/demo.ts");
   const { env, stdout } = process;
@@ -76,7 +78,7 @@ try {
   const { code, message, stack } = asRebalancerError(thrown);
   const faulty = code === "CONFIG_INVALID";
   const lines = (faulty ? message : (stack ?? message)).split("\n");
-  process.stderr.write(lines.map((line) => `pod-rebalancer: ${line}\n`).join(""));
+  process.stderr.write(lines.map((line) => `pod-rebalancer: ${cleanText(line)}\n`).join(""));
   process.exitCode = faulty ? 2 : 1;
 }
 // All is said and done: a plugin that hangs, or a reader that does not read, must not hold up the Job.

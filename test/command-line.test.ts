@@ -41,7 +41,8 @@ describe("the command line", { concurrent: true }, () => {
   it.each<[string[], string]>([
     [[], "no command"],
     [["rebalance"], '"rebalance" is not a command'],
-    [["demo", "--seed", "1"], 'demo takes no options, and "--seed 1" was given'],
+    [["demo", "--seed", "1"], 'demo takes no options, and "--seed" was given'],
+    [["demo", "--seed=1"], 'demo takes no options, and "--seed" was given'],
   ])("refuses what it does not know: %j", async (args, why) => {
     expect(await start(args).ended).toEqual({
       exitCode: 2,

@@ -103,10 +103,17 @@ async function parseYaml(path: string): Promise<{ written: unknown; faults: stri
 
 /** zod's own words quote no values; those for unknown keys get the list that a person needs. */
 function explain(path: string, issue: z.core.$ZodIssue): string[] {
-  const where = issue.path.join(".");
+  const where = issue.path.map(named).join(".");
   if (issue.code !== "unrecognized_keys") return [`${path}: ${where || "the file"}: ${issue.message}`];
   const known = Object.keys(KNOWN_KEYS[where] ?? header.shape).join(", ");
-  return issue.keys.map((key) => `${path}: ${[...issue.path, key].join(".")} is not supported; expected ${known}`);
+  return issue.keys.map(
+    (key) => `${path}: ${[...issue.path, key].map(named).join(".")} is not supported; expected ${known}`,
+  );
+}
+
+/** A key up to where it is no name any more: a value may have slipped in ("bearer_token=…"). */
+function named(key: PropertyKey): string {
+  return String(key).replace(/[^\w-].*/s, "…");
 }
 
 const KNOWN_KEYS: Readonly<Record<string, object>> = {

@@ -13,8 +13,20 @@ describe("a label selector", () => {
     "app=",
     "example.com/part-of=shop",
     "app.kubernetes.io/name=a_b.c-D9",
+    "a=,b",
+    " app = a ,\n ! b , c in ( ,a ) ",
   ])("may be %s", (text) => {
     expect(isLabelSelector(text)).toBe(true);
+  });
+
+  it("is judged at once, however long", () => {
+    const spaced = [`a in (${" , ".repeat(5_000)}!`, `${"a= , ".repeat(5_000)}!`, `a=${" ".repeat(50_000)}!`];
+    for (const text of spaced) expect(isLabelSelector(text)).toBe(false);
+    expect(isLabelSelector(`a in (${" , ".repeat(5_000)})`)).toBe(true);
+  });
+
+  it.each(["app=a\u2028", "app=a,\u00a0b", "\ufeffapp"])("has no space but that of Kubernetes: %j", (text) => {
+    expect(isLabelSelector(text)).toBe(false);
   });
 
   it.each(["", " ", ",", "app=a,", "=a", "app=a b", "app in a", "app in ()b", "app=a;b", "a//b=c", "-a=b", "app=é"])(

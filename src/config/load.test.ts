@@ -170,6 +170,8 @@ describe("the flags besides namespace, selector and output", () => {
     expect(otherFlags.join(" ")).toBe(
       "--cpu-floor 0.1 --no-suspend --prometheus-endpoint <as given> --metrics-push-url <as given>",
     );
+    const behind = await load(["--dry-run", "--prometheus-endpoint", "http://m:8428/#s3cret"]);
+    expect(behind.otherFlags).toEqual(["--prometheus-endpoint", "<as given>"]);
   });
 });
 
@@ -220,6 +222,14 @@ describe("a wrong value", () => {
       `LOG_LEVEL is "loud", expected ${OPTIONS.LOG_LEVEL.expected}`,
       "COOLDOWN is 1m, expected at least METRICS_WINDOW + REPLACEMENT_TIMEOUT (10m): until then the metrics still show the last rotation",
     ]);
+  });
+
+  it.each<[string[], string]>([
+    [["-ps3cret", "x"], "-p is not a flag (see --help)"],
+    [["--password", "s3cret"], "--password is not a flag (see --help)"],
+    [["http://user:s3cret@m:9090/?s3cret"], 'argument "…@m:9090/?…" is not expected here'],
+  ])("names %j without what may be a secret", async (args, fault) => {
+    expect(await faultsOf(args)).toEqual([fault]);
   });
 
   it.each<[string[], RegExp]>([

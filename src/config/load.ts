@@ -9,7 +9,7 @@ import { type CredentialsRequest, usesServiceAccount } from "../kubernetes/crede
 import type { LogLevel } from "../logging/logger.ts";
 import type { MetricsOptions } from "../metrics/queries.ts";
 import type { OutputKind } from "../output/report.ts";
-import { cleanText } from "../text.ts";
+import { cleanText, quoted, withoutSecrets } from "../text.ts";
 import type { Policy } from "../types.ts";
 import { isNearMiss } from "./near-miss.ts";
 import { flagOf, isSwitch, LONGEST_SECONDS, type Option, type OptionName, OPTIONS, type Settings } from "./options.ts";
@@ -92,22 +92,27 @@ function nearMisses(env: Surroundings["env"]): string[] {
   });
 }
 
-function readFlags(args: readonly string[], faults: string[]): ReadonlyMap<OptionName, string> {
-  const options: NonNullable<ParseArgsConfig["options"]> = {};
-  for (const name of NAMES) {
+const PARSED: NonNullable<ParseArgsConfig["options"]> = Object.fromEntries(
+  NAMES.map((name) => {
     const { short } = OPTIONS[name] as Option<unknown>;
-    options[flagOf(name)] = { type: isSwitch(name) ? "boolean" : "string", ...(short !== undefined && { short }) };
-  }
+    const type = isSwitch(name) ? "boolean" : "string";
+    return [flagOf(name), { type, ...(short !== undefined && { short }) }];
+  }),
+);
+
+function readFlags(args: readonly string[], faults: string[]): ReadonlyMap<OptionName, string> {
   const flags = new Map<OptionName, string>();
   // Not strict: of all the faults, none may hide the next.
-  const { tokens } = parseArgs({ args: [...args], options, strict: false, allowNegative: true, tokens: true });
-  let unknown = false;
+  const { tokens } = parseArgs({ args: [...args], options: PARSED, strict: false, allowNegative: true, tokens: true });
+  let unknownAt = -2;
   for (const token of tokens) {
-    // Behind an unknown flag stands its value, which may be a secret; that the flag is unknown is said.
-    if (token.kind === "positional" && !unknown)
-      faults.push(`argument "${cleanText(token.value)}" is not expected here`);
-    unknown = token.kind === "option" && optionNamed(token.name) === undefined;
-    if (token.kind === "option") readFlag(token, flags, faults);
+    // Behind an unknown flag stands its value (`-psecret`, `--password secret`), which may be a secret: only the flag is named.
+    const behind = token.index - unknownAt;
+    if (behind === 0 || (behind === 1 && token.kind === "positional")) continue;
+    if (token.kind === "positional") faults.push(`argument ${quoted(token.value)} is not expected here`);
+    if (token.kind !== "option") continue;
+    if (optionNamed(token.name) === undefined) unknownAt = token.index;
+    readFlag(token, flags, faults);
   }
   return flags;
 }
@@ -153,7 +158,7 @@ function readSettings(
     if (text === undefined) continue;
     const value = option.parse(text);
     if (value !== undefined) settings[name] = value;
-    else faults.push(`${flags.has(name) ? `--${flagOf(name)}` : name} is ${shown(text)}, expected ${option.expected}`);
+    else faults.push(`${flags.has(name) ? `--${flagOf(name)}` : name} is ${quoted(text)}, expected ${option.expected}`);
   }
   return settings as Partial<Settings>;
 }
@@ -180,12 +185,6 @@ function contradictions(settings: Partial<Settings>): string[] {
     );
   }
   return faults;
-}
-
-/** The value as it was given, on one line, without what may be a secret in an address: what stands before "@" and behind "?". */
-function shown(text: string): string {
-  const clean = cleanText(text).replace(/^.*@/, "…@").replace(/\?.*/, "?…");
-  return `"${clean.length > 80 ? `${clean.slice(0, 80)}…` : clean}"`;
 }
 
 interface Accident {
@@ -240,8 +239,9 @@ function otherFlags(flags: ReadonlyMap<OptionName, string>): string[] {
   const others = [...flags].filter(([name]) => !SAID_ANYWAY.has(name));
   return others.flatMap(([name, value]) => {
     if (isSwitch(name)) return [value === "true" ? `--${flagOf(name)}` : `--no-${flagOf(name)}`];
-    // Query parameters may hold a secret, which is not printed; what stands there instead is refused.
-    const secret = (name === "PROMETHEUS_ENDPOINT" || name === "METRICS_PUSH_URL") && value.includes("?");
+    // What stands behind the path may hold a secret, which is not printed; what stands there instead is refused.
+    const address = name === "PROMETHEUS_ENDPOINT" || name === "METRICS_PUSH_URL";
+    const secret = address && withoutSecrets(value) !== value;
     return [`--${flagOf(name)}`, secret ? "<as given>" : value];
   });
 }

@@ -129,6 +129,18 @@ describe("a pod", () => {
     await client.getPod({ namespace: "shop", name: "../secrets/x?y" }, NEVER);
     expect(api.received[0]?.url.pathname).toBe("/api/v1/namespaces/shop/pods/..%2Fsecrets%2Fx%3Fy");
   });
+
+  it.each(["..", ".", "", "\ud800"])(
+    "is not asked for, nor evicted, under a name that is no step of a path: %j",
+    async (name) => {
+      const { api, client } = await apiWith(() => ({ body: { kind: "Pod" } }));
+      const refused = { code: "REPLY_INVALID", message: expect.stringMatching(/^".*" is not the name of an object$/) };
+      await expect(client.getPod({ namespace: "shop", name }, NEVER)).rejects.toMatchObject(refused);
+      await expect(client.getReplicaSet({ namespace: "shop", name }, NEVER)).rejects.toMatchObject(refused);
+      await expect(client.createEviction({ ...POD, name }, { dryRun: false }, NEVER)).rejects.toMatchObject(refused);
+      expect(api.received).toEqual([]);
+    },
+  );
 });
 
 describe("an eviction", () => {

@@ -12,7 +12,7 @@ import type {
 
 import { RebalancerError } from "../errors.ts";
 import type { HttpCall, HttpClient, HttpReply } from "../http.ts";
-import { printable } from "../text.ts";
+import { jsonOf, printable, quoted } from "../text.ts";
 import type { PodRef } from "../types.ts";
 
 /** An official type as it travels: times are strings. What a server leaves out is undefined, whatever the type says. */
@@ -122,7 +122,7 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
     }
     const { kind } = (parsed ?? {}) as Typed;
     if (kinds.includes(kind ?? "")) return parsed as Typed;
-    const other = shown(JSON.stringify(kind) ?? "undefined");
+    const other = kind === undefined ? "undefined" : shown(jsonOf(kind));
     throw invalid(what, `the reply is of kind ${other}, expected ${kinds.join(" or ")}`);
   }
 
@@ -224,15 +224,27 @@ const COORDINATION = "/apis/coordination.k8s.io/v1";
 function listOf(resource: string, namespace: string, api: string): Pick<Request, "what" | "path"> {
   return {
     what: `list ${resource} in namespace ${namespace}`,
-    path: `${api}/namespaces/${encodeURIComponent(namespace)}/${resource}`,
+    path: `${api}/namespaces/${segment(namespace)}/${resource}`,
   };
 }
 
 function one(resource: string, { namespace, name }: ObjectRef, api: string): Pick<Request, "what" | "path"> {
   return {
     what: `get ${resource.replace(/s$/, "")} ${namespace}/${name}`,
-    path: `${listOf(resource, namespace, api).path}/${encodeURIComponent(name)}`,
+    path: `${listOf(resource, namespace, api).path}/${segment(name)}`,
   };
+}
+
+/**
+ * A name as one step of a path. Owners are named by whoever makes a pod, and the API server does not look at those names.
+ *
+ * @throws RebalancerError `REPLY_INVALID` on what a URL takes for a step up, and on what it cannot hold.
+ */
+function segment(name: string): string {
+  if (/^\.{0,2}$/.test(name) || !name.isWellFormed()) {
+    throw new RebalancerError("REPLY_INVALID", `${quoted(name)} is not the name of an object`);
+  }
+  return encodeURIComponent(name);
 }
 
 /** Ages, expiry and the cooldown are judged by it; our own clock may be wrong. */

@@ -164,6 +164,11 @@ describe("the kubeconfig's files", () => {
       /^cluster "dev": server is "api\.example"/,
     ],
     [
+      "a server that is no URL, and holds a password",
+      configOf("dev", { cluster: { server: "htp://user:s3cr3t@api.example?token=s3cr3t" } }),
+      /^cluster "dev": server is "…@api\.example\?…"/,
+    ],
+    [
       "a proxy",
       configOf("dev", { cluster: { "proxy-url": "http://proxy" } }),
       /^cluster "dev": proxy-url is not supported$/,

@@ -89,6 +89,13 @@ describe("eventSink", () => {
     expect(await eventsOf(report)).toEqual([]);
   });
 
+  it("has nothing in its message that a terminal acts on", async () => {
+    const steps = [{ ...STEP, pod: "orders\u001b[31m-a\u202e\n" }];
+    const [event] = await eventsOf(reportWith(steps, { reason: "failed", detail: "said \u009b2J\u200b" }));
+    expect(event!.message).toMatch(/replaced orders-a/);
+    expect(event!.message).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+
   it("cuts a long message to what the API takes, not inside a character", async () => {
     const [event] = await eventsOf(reportWith([STEP], { reason: "failed", detail: "ü".repeat(2_000) }));
     expect(Buffer.byteLength(event!.message!)).toBeLessThanOrEqual(1_024);

@@ -2,6 +2,7 @@ import { asRebalancerError } from "../errors.ts";
 import type { Sink } from "../ports.ts";
 import { REASONS } from "../reasons.ts";
 import { roleWords } from "../sentences.ts";
+import { cleanText } from "../text.ts";
 import type { RemovalStep, RunReport, WorkloadRef } from "../types.ts";
 import type { KubernetesClient, WireEvent } from "./client.ts";
 
@@ -59,8 +60,9 @@ function camelCase(code: string): string {
   return code.replaceAll(/(?:^|_)([a-z])/g, (_match, letter: string) => letter.toUpperCase());
 }
 
-/** Cut to what the server takes, never inside a character. */
-function shorten(message: string): string {
+/** Clean, and cut to what the server takes, never inside a character. */
+function shorten(words: string): string {
+  const message = cleanText(words);
   const bytes = Buffer.from(message);
   if (bytes.length <= MAX_MESSAGE_BYTES) return message;
   const cut = new TextDecoder().decode(bytes.subarray(0, MAX_MESSAGE_BYTES - 3), { stream: true });

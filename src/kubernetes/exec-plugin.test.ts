@@ -148,6 +148,17 @@ describe("a credential plugin", () => {
       ),
       /it failed \(2\): Access denied for token …, password=… Sign in again\.$/,
     ],
+    [
+      "that traces what its environment holds",
+      scripted("console.error('+ login --as', process.env.LOGIN, process.env.MODE); process.exit(1)", {
+        env: [
+          { name: "LOGIN", value: `hunter2 ${SECRET.slice(0, 9)}` },
+          { name: "MODE", value: "cli" },
+          { name: "EMPTY" },
+        ],
+      }),
+      /it failed \(1\): \+ login --as … cli$/,
+    ],
   ])("%s is told, without secrets", async (_name, spec, message) => {
     const error = await createExecPlugin(spec, SURROUNDINGS)().catch((thrown: unknown) => thrown as Error);
     expect(error).toMatchObject({ code: "CREDENTIALS_INVALID", message: expect.stringMatching(message) });

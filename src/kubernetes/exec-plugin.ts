@@ -11,7 +11,7 @@ export interface ExecSpec {
   readonly apiVersion?: string;
   readonly command?: string;
   readonly args?: readonly string[] | null;
-  readonly env?: readonly { readonly name: string; readonly value: string }[] | null;
+  readonly env?: readonly { readonly name: string; readonly value?: string | null }[] | null;
   readonly installHint?: string;
   readonly provideClusterInfo?: boolean;
 }
@@ -88,7 +88,7 @@ function outputOf(spec: ExecSpec, surroundings: ExecSurroundings, timeout: numbe
   const options = { env, timeout, killSignal: "SIGKILL", maxBuffer: MAX_OUTPUT_BYTES } as const;
   const child = execFile(path, [...(spec.args ?? [])], options, (error, stdout, stderr) => {
     if (error === null) done(stdout);
-    else reject(failed(spec, whyOf(error, stderr, timeout)));
+    else reject(failed(spec, whyOf(error, withoutEnvironment(spec, stderr), timeout)));
   });
   // Nobody will answer a question.
   child.stdin?.end();
@@ -101,7 +101,7 @@ function environmentOf(spec: ExecSpec, { env, cluster }: ExecSurroundings): Node
     kind: "ExecCredential",
     spec: { interactive: false, ...(spec.provideClusterInfo && { cluster }) },
   };
-  const own = Object.fromEntries((spec.env ?? []).map(({ name, value }) => [name, value]));
+  const own = Object.fromEntries((spec.env ?? []).map(({ name, value }) => [name, value ?? ""]));
   return { ...env, ...own, KUBERNETES_EXEC_INFO: JSON.stringify(info) };
 }
 
@@ -111,6 +111,15 @@ function whyOf(error: Error & { code?: unknown; killed?: boolean }, stderr: stri
   const said = gist(stderr);
   return `it failed (${String(error.code)})${said && `: ${said}`}`;
 }
+
+/** What the kubeconfig gives a plugin in its environment may be a password, and a plugin that traces itself shows it. */
+function withoutEnvironment({ env }: ExecSpec, said: string): string {
+  const values = (env ?? []).map(({ value }) => value ?? "").filter((value) => value.length >= SHORTEST_SECRET);
+  return values.reduce((text, value) => text.replaceAll(value, "…"), said);
+}
+
+/** A shorter text may well be an ordinary word. */
+const SHORTEST_SECRET = 5;
 
 function readCredential(spec: ExecSpec, stdout: string): TimedCredential {
   let status: Record<string, string | undefined> = {};

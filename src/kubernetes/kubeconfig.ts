@@ -12,6 +12,7 @@ import { RebalancerError } from "../errors.ts";
 import type { HttpEndpoint, TlsOptions } from "../http.ts";
 import { orAborted } from "../or-aborted.ts";
 import { readSecretFile } from "../secret-file.ts";
+import { quoted } from "../text.ts";
 import type { CredentialsRequest } from "./credentials.ts";
 import { createExecPlugin, type ExecCluster, type ExecCredential, type ExecSpec, gist } from "./exec-plugin.ts";
 
@@ -215,7 +216,7 @@ function execCluster(cluster: Cluster, { ca }: TlsOptions): ExecCluster {
 function serverOf({ name, server }: Cluster): URL {
   const url = URL.parse(server);
   if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw invalid(`cluster "${name}": server is "${server}", expected an http(s) URL`);
+    throw invalid(`cluster "${name}": server is ${quoted(server)}, expected an http(s) URL`);
   }
   return url;
 }

@@ -1,6 +1,7 @@
 /** The Lease as it is written down: its name, who holds it until when, and the record of the last removals. */
 
 import { RebalancerError } from "../errors.ts";
+import { jsonOf, printable } from "../text.ts";
 import type { Removal, WorkloadRef } from "../types.ts";
 import type { ObjectRef, WireLease } from "./client.ts";
 
@@ -27,7 +28,7 @@ export function holderAt(lease: WireLease, at: Date): string | undefined {
   const { holderIdentity, renewTime, leaseDurationSeconds = LEASE_SECONDS } = lease.spec ?? {};
   if (!holderIdentity) return undefined;
   const renewedAt = Date.parse(String(renewTime));
-  if (Number.isNaN(renewedAt)) throw unreadable(lease, `renewTime is ${JSON.stringify(renewTime)}, expected a time`);
+  if (Number.isNaN(renewedAt)) throw unreadable(lease, `renewTime is ${printable(jsonOf(renewTime))}, expected a time`);
   return at.getTime() < renewedAt + leaseDurationSeconds * 1_000 ? holderIdentity : undefined;
 }
 

@@ -39,6 +39,38 @@ describe("podsPattern", () => {
     );
   });
 
+  it("catches nothing but what begins like one of them", () => {
+    const name = fc.stringMatching(/^[a-z0-9]([-a-z0-9.]{0,8}[a-z0-9])?$/);
+    fc.assert(
+      fc.property(name, name, fc.boolean(), (owner, other, stateful) => {
+        const pattern = podsPattern([named(`${owner}-`, stateful ? "StatefulSet" : "ReplicaSet")]);
+        const caught = new RegExp(`^(?:${pattern})$`);
+        for (const pod of [other, owner, `${owner}-${other}`, `${owner}-0`, `${owner.replaceAll(".", "x")}-0`]) {
+          const begins = pod.startsWith(`${owner}-`);
+          expect(caught.test(pod), pod).toBe(stateful ? begins && /^\d+$/.test(pod.slice(owner.length + 1)) : begins);
+        }
+      }),
+    );
+  });
+
+  const anything = fc.string({
+    unit: fc.oneof(fc.constantFrom(...Array.from("\"'`\\\n$){}|.*+?[]^#")), fc.string({ unit: "binary" })),
+  });
+
+  it("stays one string of PromQL in any quotes, and catches its pods, whatever their names", () => {
+    fc.assert(
+      fc.property(anything, fc.boolean(), (prefix, stateful) => {
+        const pods = [named(prefix, stateful ? "StatefulSet" : "ReplicaSet")] as unknown as readonly PodInfo[];
+        for (const quote of ['"', "'", "`"]) {
+          const queries = { cpu: `up{pod=~${quote}$pods${quote}}` };
+          const query = queryOf("cpu", pods, { ...METRICS_OPTIONS, queries }) ?? "";
+          const [, pattern = "no literal"] = /^up\{pod=~["'`]([a-z0-9.*+|[\]-]*)["'`]\}$/.exec(query) ?? [];
+          expect(`${prefix}7`).toMatch(new RegExp(`^(?:${pattern})$`, "su"));
+        }
+      }),
+    );
+  });
+
   it("stays short for 1,000 pods", () => {
     const pods = Array.from({ length: 1_000 }, (_, index) => named(`consumer-${index % 3}-`));
     expect(podsPattern(pods)).toBe("consumer-0-.*|consumer-1-.*|consumer-2-.*");

@@ -50,11 +50,13 @@ export function queryOf(signal: Signal, pods: readonly PodInfo[], options: Metri
  *
  * It is made of what the names begin with, because a list of names is too long: VictoriaMetrics refuses queries above
  * 16,384 bytes, some 630 names. It may catch pods of neighbours, which the join drops. It needs no escaping within a
- * PromQL string: a dot is written `[.]`, and `-` is no special character outside of brackets (`\-` fails on both).
+ * PromQL string of any kind: a dot is written `[.]`, and `-` is no special character outside of brackets (`\-` fails on both).
+ * What no name of Kubernetes may hold (a quote, say) becomes `.`, any one character: an API server that lies cannot end
+ * the string.
  */
 export function podsPattern(pods: readonly Pick<PodInfo, "namePrefix" | "controller">[]): string {
   const patterns = pods.map(({ namePrefix, controller }) => {
-    const prefix = namePrefix.replaceAll(".", "[.]");
+    const prefix = namePrefix.replaceAll(/[^a-z0-9-]/gu, (character) => (character === "." ? "[.]" : "."));
     return controller.kind === "StatefulSet" ? `${prefix}[0-9]+` : `${prefix}.*`;
   });
   return [...new Set(patterns)].toSorted().join("|");

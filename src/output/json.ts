@@ -111,8 +111,8 @@ type JsonDecision =
       readonly passedOver: JsonPassedOver;
     };
 
-/** What a terminal may act on and JSON leaves as it is: DEL, C1 controls, bidirectional and other format characters. */
-const UNESCAPED = /[\u007F-\u009F\p{Cf}\p{Zl}\p{Zp}]/gu;
+/** What a terminal may act on and JSON leaves as it is: DEL, C1 controls, bidirectional and other format characters, the invisible. */
+const UNESCAPED = /[\u007F-\u009F\p{Cf}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]/gu;
 
 /** The document of {@link JsonReport} with "\n" behind it. What is not printable is escaped; nothing is lost by that. */
 export function renderJson(report: RunReport, policy: Policy): string {

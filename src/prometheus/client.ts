@@ -42,7 +42,7 @@ export function createPrometheus(http: HttpClient, { timeoutMillis }: Prometheus
           retry: true,
           maxBytes: MAX_REPLY_BYTES,
         });
-        return parseSamples(body, what);
+        return parseSamples(body, what, (words) => http.mask(words));
       } catch (thrown) {
         throw explained(thrown, promql, http);
       }

@@ -20,6 +20,10 @@ function matrix(...values: string[]): string {
   return reply("matrix", [{ metric: POD, values: values.map((value, index) => [index, value]) }]);
 }
 
+function mask(words: string): string {
+  return words.replaceAll("planted-secret", "…");
+}
+
 describe("parseSamples", () => {
   it("reads a vector and a matrix alike", () => {
     const expected = [{ labels: POD, value: 2.5 }];
@@ -139,6 +143,43 @@ describe("parseSamples", () => {
     expect(() => parseSamples(body, "lag query")).toThrow(
       expect.objectContaining({ code: "REPLY_INVALID", message: `lag query: ${words}` }),
     );
+  });
+
+  it.each(["constructor", "toString", "__proto__", "hasOwnProperty"])("takes %s for no number", (text) => {
+    expect(() => parseSamples(vector(text), "cpu query")).toThrow(expect.objectContaining({ code: "REPLY_INVALID" }));
+  });
+
+  it("keeps a label whose name is that of a prototype as a label", () => {
+    const body = reply("vector", []).replace("[]", '[{"metric":{"__proto__":"x","pod":"a"},"value":[1,"2"]}]');
+    const [sample] = parseSamples(body, "cpu query");
+    expect(Object.entries(sample?.labels ?? {})).toEqual([
+      ["__proto__", "x"],
+      ["pod", "a"],
+    ]);
+    expect(Object.getPrototypeOf({})).not.toHaveProperty("pod");
+  });
+
+  const DEEP = `${"[".repeat(50_000)}${"]".repeat(50_000)}`;
+
+  it.each([
+    ["an error nested too deep", `{"status":"error","error":${DEEP}}`, "QUERY_FAILED"],
+    ["an error that cannot be a text", '{"status":"error","error":{"toString":1}}', "QUERY_FAILED"],
+    ["a warning nested too deep", `{"status":"success","warnings":[${DEEP}]}`, "QUERY_INCOMPLETE"],
+    ["a warning that cannot be a text", '{"status":"success","warnings":[{"toString":1}]}', "QUERY_INCOMPLETE"],
+    ["labels nested too deep", reply("vector", []).replace("[]", `[{"metric":${DEEP}}]`), "REPLY_INVALID"],
+    ["a status nested too deep", `{"status":${DEEP}}`, "REPLY_INVALID"],
+  ])("tells %s in its own words", (_name, body, code) => {
+    expect(() => parseSamples(body, "cpu query")).toThrow(expect.objectContaining({ code }));
+  });
+
+  it.each([
+    ["an error", JSON.stringify({ status: "error", error: `${"x".repeat(295)}planted-secret` })],
+    ["a warning", JSON.stringify({ status: "success", warnings: [`${"x".repeat(295)}planted-secret`] })],
+    ["a status", JSON.stringify({ status: `${"x".repeat(110)}planted-secret` })],
+    ["no JSON", `${"x".repeat(50)}planted-secret`],
+  ])("masks the server's words before it cuts them: %s", (_name, body) => {
+    expect(() => parseSamples(body, "cpu query", mask)).toThrow(/x…/);
+    expect(() => parseSamples(body, "cpu query", mask)).not.toThrow(/xpl/);
   });
 
   it("throws nothing but its own errors, whatever JSON comes", () => {

@@ -1,5 +1,5 @@
 import { RebalancerError } from "../errors.ts";
-import { printable } from "../text.ts";
+import { jsonOf, printable } from "../text.ts";
 
 /** One row of a reply. */
 export interface Sample {
@@ -16,6 +16,12 @@ interface Envelope {
   /** VictoriaMetrics' cluster version: some storage nodes did not answer. */
   readonly isPartial?: unknown;
   readonly data?: { readonly resultType?: unknown; readonly result?: unknown } | null;
+}
+
+/** Which query a reply belongs to, and how its words are shown. */
+interface Asked {
+  readonly what: string;
+  readonly mask: (words: string) => string;
 }
 
 /** A point as it travels: Unix seconds and the value as text. */
@@ -35,57 +41,63 @@ interface Entry {
  * VictoriaMetrics' staleness marker and no sample.
  *
  * @param what - names the query in errors: "cpu query".
+ * @param mask - takes secrets out of the server's words before they are cut short.
  * @throws RebalancerError `QUERY_INCOMPLETE` on warnings or a partial reply, `QUERY_FAILED` when the server refused the
  *   query or it yields something else than a vector or a matrix of numbers, `REPLY_INVALID` on anything malformed.
  * @see https://prometheus.io/docs/prometheus/latest/querying/api/
  */
-export function parseSamples(body: string, what: string): Sample[] {
-  const envelope = parseEnvelope(body, what);
-  if (envelope.status === "error") throw failed(what, `the server says: ${printable(String(envelope.error))}`);
-  if (envelope.status !== "success") throw invalid(what, `its status is ${shown(envelope.status)}, expected "success"`);
-  assertWhole(envelope, what);
+export function parseSamples(body: string, what: string, mask = (words: string) => words): Sample[] {
+  const asked = { what, mask };
+  const envelope = parseEnvelope(body, asked);
+  if (envelope.status === "error") throw failed(asked, `the server says: ${said(envelope.error, asked)}`);
+  if (envelope.status !== "success")
+    throw invalid(asked, `its status is ${shown(envelope.status, asked)}, expected "success"`);
+  assertWhole(envelope, asked);
   const { resultType, result } = envelope.data ?? {};
   if (resultType === "scalar" || resultType === "string") {
-    throw failed(what, `it yields a ${resultType}, expected one sample for each pod`);
+    throw failed(asked, `it yields a ${resultType}, expected one sample for each pod`);
   }
   if (resultType !== "vector" && resultType !== "matrix") {
-    throw invalid(what, `its resultType is ${shown(resultType)}, expected "vector" or "matrix"`);
+    throw invalid(asked, `its resultType is ${shown(resultType, asked)}, expected "vector" or "matrix"`);
   }
-  if (!Array.isArray(result)) throw invalid(what, `its result is ${shown(result)}, expected a list`);
-  return (result as unknown[]).map((entry) => parseEntry(entry, resultType, what));
+  if (!Array.isArray(result)) throw invalid(asked, `its result is ${shown(result, asked)}, expected a list`);
+  return (result as unknown[]).map((entry) => parseEntry(entry, resultType, asked));
 }
 
-function parseEnvelope(body: string, what: string): Envelope {
+function parseEnvelope(body: string, asked: Asked): Envelope {
   try {
     const parsed: unknown = JSON.parse(body);
     if (typeof parsed === "object" && parsed !== null) return parsed;
   } catch {
     // Not JSON: said below, as for any other reply that is no object.
   }
-  throw invalid(what, `the reply is no JSON object but begins ${shown(body.slice(0, 60))}`);
+  throw invalid(asked, `the reply is no JSON object but begins ${shown(asked.mask(body).slice(0, 60), asked)}`);
 }
 
 /** Data that the server itself calls incomplete must not be acted on. */
-function assertWhole({ warnings, isPartial }: Envelope, what: string): void {
-  if (isPartial === true) throw incomplete(what, "the server marks its reply as partial (isPartial)");
+function assertWhole({ warnings, isPartial }: Envelope, asked: Asked): void {
+  if (isPartial === true) throw incomplete(asked, "the server marks its reply as partial (isPartial)");
   if (warnings === undefined || warnings === null) return;
-  if (!Array.isArray(warnings)) throw invalid(what, `its warnings are ${shown(warnings)}, expected a list`);
+  if (!Array.isArray(warnings)) throw invalid(asked, `its warnings are ${shown(warnings, asked)}, expected a list`);
   // Prometheus 2.48 to 2.55 sent its hints about the query as warnings; later versions have `infos` for them.
-  const serious = warnings.map(String).filter((warning) => !warning.startsWith("PromQL info: "));
-  if (serious.length > 0) throw incomplete(what, `the server warns: ${printable(serious.join("; "))}`);
+  const serious = (warnings as unknown[]).filter((warning) => !jsonOf(warning).startsWith('"PromQL info: '));
+  if (serious.length > 0) {
+    const words = serious.map((warning) => said(warning, asked));
+    throw incomplete(asked, `the server warns: ${printable(words.join("; "))}`);
+  }
 }
 
-function parseEntry(entry: unknown, resultType: "vector" | "matrix", what: string): Sample {
+function parseEntry(entry: unknown, resultType: "vector" | "matrix", asked: Asked): Sample {
   const { metric, value, values, histogram, histograms } = (entry ?? {}) as Entry;
   if (histogram !== undefined || histograms !== undefined) {
-    throw failed(what, `it yields a native histogram (${shown(metric)}), expected numbers`);
+    throw failed(asked, `it yields a native histogram (${shown(metric, asked)}), expected numbers`);
   }
   if (!isLabelSet(metric))
-    throw invalid(what, `the labels of an entry are ${shown(metric)}, expected an object of texts`);
+    throw invalid(asked, `the labels of an entry are ${shown(metric, asked)}, expected an object of texts`);
   const point = resultType === "vector" ? value : lastPoint(values);
   const number = isPoint(point) ? parseNumber(point[1]) : undefined;
   if (number === undefined) {
-    throw invalid(what, `the sample of ${shown(metric)} is ${shown(point)}, expected [time, "number"]`);
+    throw invalid(asked, `the sample of ${shown(metric, asked)} is ${shown(point, asked)}, expected [time, "number"]`);
   }
   return { labels: metric, value: number };
 }
@@ -108,32 +120,37 @@ function lastPoint(values: unknown): unknown {
 
 /** As Go's `strconv.FormatFloat` writes numbers. */
 const NUMBER = /^[+-]?\d+(\.\d+)?(e[+-]?\d+)?$/;
-const NOT_FINITE: Readonly<Record<string, number>> = {
-  NaN: Number.NaN,
-  "+Inf": Number.POSITIVE_INFINITY,
-  Inf: Number.POSITIVE_INFINITY,
-  "-Inf": Number.NEGATIVE_INFINITY,
-};
+const NOT_FINITE: ReadonlyMap<string, number> = new Map([
+  ["NaN", Number.NaN],
+  ["+Inf", Number.POSITIVE_INFINITY],
+  ["Inf", Number.POSITIVE_INFINITY],
+  ["-Inf", Number.NEGATIVE_INFINITY],
+]);
 
 /** undefined: no number. `Number` alone would read "" as 0 and "+Inf" as NaN. */
 function parseNumber(text: unknown): number | undefined {
   if (typeof text !== "string") return undefined;
-  return NUMBER.test(text) ? Number(text) : NOT_FINITE[text];
+  return NUMBER.test(text) ? Number(text) : NOT_FINITE.get(text);
 }
 
 /** A value of the reply, short and on one line. */
-function shown(value: unknown): string {
-  return printable(JSON.stringify(value) ?? "missing").slice(0, 120);
+function shown(value: unknown, { mask }: Asked): string {
+  return printable(mask(jsonOf(value))).slice(0, 120);
 }
 
-function invalid(what: string, why: string): RebalancerError {
+/** What the server put into words, which should be a text. */
+function said(words: unknown, asked: Asked): string {
+  return typeof words === "string" ? printable(asked.mask(words)) : shown(words, asked);
+}
+
+function invalid({ what }: Asked, why: string): RebalancerError {
   return new RebalancerError("REPLY_INVALID", `${what}: ${why}`);
 }
 
-function failed(what: string, why: string): RebalancerError {
+function failed({ what }: Asked, why: string): RebalancerError {
   return new RebalancerError("QUERY_FAILED", `${what}: ${why}`);
 }
 
-function incomplete(what: string, why: string): RebalancerError {
+function incomplete({ what }: Asked, why: string): RebalancerError {
   return new RebalancerError("QUERY_INCOMPLETE", `${what}: ${why}`);
 }

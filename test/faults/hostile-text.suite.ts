@@ -7,10 +7,14 @@ import { altered, refuses, says } from "./misbehaviour.ts";
 import type { Ended, Environment } from "./product.ts";
 import { DRY, LIVE, on, type Scene, type Script, startScene } from "./scene.ts";
 
-/** ANSI colour, bell, a line of its own, a C1 control sequence, overrides of direction, invisible and separating characters. */
-const HOSTILE = 'a\u001B[31mb\u0007c\r\n{"level":"info"}\u009B2Jd\u202Ee\u2066f\u200Bg\u2028h\u007Fi';
+/**
+ * ANSI colour, bell, a line of its own, a C1 control sequence, overrides of direction, invisible and separating characters, and
+ * what would end a string of PromQL.
+ */
+const HOSTILE =
+  'a\u001B[31mb\u0007c\r\n{"level":"info"}\u009B2Jd\u202Ee\u2066f\u200Bg\u2028h\u007Fi\u3164j"} or up{a=~\'.*`\\';
 
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]/gu;
 
 /** Nothing but "\n" between the lines, and of the log nothing but JSON. */
 function expectClean({ stdout, stderr, lines }: Ended): void {
@@ -41,7 +45,29 @@ describe("hostile names in the cluster", { concurrent: true }, () => {
     const ended = await scene.run([...DRY, "--output", output], { LOG_LEVEL: "trace" });
     expect(ended).toMatchObject({ exitCode: 0, reason: "would_rotate" });
     expectClean(ended);
+    const queries = scene.prometheus.requests.map(({ body }) => new URLSearchParams(body).get("query") ?? "");
+    expect(queries).toHaveLength(4);
+    for (const promql of queries) expect(promql).not.toMatch(/"level"|"\} or|\r|\p{Cf}/u);
   });
+
+  it.each(["..", ".", "", "\ud800", "../../kube-system/secrets"])(
+    "(%j) of an owner lead to no other address",
+    async (name) => {
+      const owned = altered((body) => {
+        const list = body as { items: { metadata: { ownerReferences: { name: string }[] } }[] };
+        for (const { metadata } of list.items)
+          metadata.ownerReferences = metadata.ownerReferences.map((owner) => ({ ...owner, name }));
+        return list;
+      });
+      await using scene = await startScene({ kubernetes: on("list pods", owned) });
+      const ended = await scene.run([...LIVE, "--output", "table"], { LOG_LEVEL: "trace" });
+      expect(ended.exitCode).not.toBe(0);
+      expectClean(ended);
+      const paths = scene.kubernetes.requests.map(({ path }) => path);
+      for (const path of paths)
+        expect(path).toMatch(/^\/api\/v1\/namespaces\/shop\/pods$|\/replicasets\/..%2F..%2Fkube-system%2Fsecrets$/);
+    },
+  );
 
   it.each<[string, (scene: Scene) => void]>([
     ["of a target", (scene) => rename(scene, scene.hot)],
@@ -101,6 +127,8 @@ describe("hostile words of a server", { concurrent: true }, () => {
         altered((body) => ({ ...body, warnings: [HOSTILE] })),
       ),
     ],
+    ["in a query's error that comes with 200", on("cpu query", says(200, { status: "error", error: HOSTILE }))],
+    ["in an error without end", on("cpu query", says(500, "\u001B]".repeat(2_000_000), { "retry-after": "99" }))],
     ["in place of a query's JSON", on("cpu query", says(200, HOSTILE))],
     ["as a query's status", on("cpu query", says(200, { status: HOSTILE }))],
     ["as a type of result", on("cpu query", says(200, { status: "success", data: { resultType: HOSTILE } }))],
@@ -131,12 +159,11 @@ describe("hostile words of a server", { concurrent: true }, () => {
 
 describe("hostile words of a credential plugin", { concurrent: true }, () => {
   it("are shown as harmless text", async () => {
-    const script = `printf '%s' "$WORDS" >&2; exit 1`;
+    const script = `printf '%s' "$0" >&2; exit 1`;
     const exec = {
       apiVersion: "client.authentication.k8s.io/v1",
       command: "/bin/sh",
-      args: ["-c", script],
-      env: [{ name: "WORDS", value: HOSTILE }],
+      args: ["-c", script, HOSTILE],
       installHint: HOSTILE,
     };
     await using scene = await startScene({ kubeconfig: { user: { exec } } });
@@ -147,6 +174,31 @@ describe("hostile words of a credential plugin", { concurrent: true }, () => {
 });
 
 describe("hostile settings", { concurrent: true }, () => {
+  it.each<[string[]]>([
+    [[HOSTILE]],
+    [["demo", HOSTILE]],
+    [[...DRY, HOSTILE]],
+    [[...DRY, `--${HOSTILE}`]],
+    [[...DRY, `-${HOSTILE}`]],
+    [[...DRY, `--cooldown=${HOSTILE}`]],
+    [[...DRY, `--prometheus-matchers=${HOSTILE}`]],
+    [[...DRY, "--prometheus-replica-labels", HOSTILE]],
+    [[...DRY, "--prometheus-endpoint", `http://${HOSTILE}`]],
+  ])("on the command line are refused in harmless words: %j", async (args) => {
+    await using scene = await startScene();
+    const { exitCode, stdout, stderr } = await scene.run(args);
+    expect(exitCode).toBe(2);
+    expect(unprintable(stdout + stderr)).toEqual([]);
+    expect(stderr).not.toMatch(/^(pod-rebalancer: )?\{"level":"info"\}/m);
+  });
+
+  it("(a custom query) are shown as harmless text when they are refused", async () => {
+    await using scene = await startScene({ prometheus: () => says(400, { status: "error", error: "parse error" }) });
+    const ended = await scene.run([...DRY, "--output", "table"], { CPU_QUERY: HOSTILE, LOG_LEVEL: "trace" });
+    expect(ended).toMatchObject({ exitCode: 1, code: "QUERY_FAILED" });
+    expectClean(ended);
+  });
+
   it.each<[Environment]>([
     [{ KUBE_NAMESPACE: HOSTILE }],
     [{ KUBE_LABEL_SELECTOR: HOSTILE }],

@@ -1,23 +1,29 @@
 /** Secrets of every kind are planted, runs end in every way, at the most talkative level: no output shows a secret. */
 
-import { appendFileSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import type { Misbehaviour } from "../../src/demo/loopback.ts";
+import { type Misbehaviour, startLoopback } from "../../src/demo/loopback.ts";
 import { type Authority, createAuthority } from "./certificates.ts";
 import { hang, loginPage, refuses, reset, says, wrongKind } from "./misbehaviour.ts";
 import type { Ended } from "./product.ts";
 import { DRY, LIVE, type Scene, type SceneOptions, type Script, startScene } from "./scene.ts";
 
+/** Each is looked for in every output, in every form; what is planted anywhere belongs in here. */
 const SECRETS = {
+  kubePassword: "kube-a7d3309bb1-password",
   kubeToken: "kube-0d1f9a77c2-token",
   pluginToken: "plugin-55e0b8e14a-token",
   password: "prom-93ab7f0c1d-password",
   bearer: "prom-6e2c44f9b0-bearer",
   tenant: "tenant-81c6d2a05f-header",
   urlToken: "url-37f4e9bb60-token",
+  pushBearer: "push-2d51c07a4e-bearer",
+  pushToken: "push-b86f1e3390-token",
 } as const;
 const USER = "reader";
 
@@ -61,7 +67,8 @@ function base64(text: string): string {
 
 /** What of the secrets an output shows, in any of their forms. */
 function leaks({ stdout, stderr }: Ended, key = ""): string[] {
-  const plain = [...Object.values(SECRETS), base64(`${USER}:${SECRETS.password}`)];
+  const basic = [SECRETS.password, SECRETS.kubePassword].map((password) => base64(`${USER}:${password}`));
+  const plain = [...Object.values(SECRETS), ...basic];
   const ofKey = key.split("\n").filter((line) => line.length > 32 && !line.startsWith("-----"));
   const encoded = [...plain, key].map((secret) => base64(secret).slice(0, 64));
   const forms = new Set([...plain, ...plain.map(encodeURIComponent), ...encoded, ...ofKey]);
@@ -100,6 +107,12 @@ describe("a run that goes well", { concurrent: true }, () => {
 const echo: Script = (_call, _nth, { headers, query, path }) =>
   refuses(400, `cannot serve ${path}?${query.toString()} with ${JSON.stringify(headers)}`);
 
+/** One that tells the password, as people typed it. */
+const echoInClear: Script = (_call, _nth, { headers }) => {
+  const [, sent = ""] = headers.authorization?.split(" ") ?? [];
+  return refuses(401, `not known: ${Buffer.from(sent, "base64").toString("utf8")}`);
+};
+
 /** The same as a page for people, which says 200. */
 const echoPage: Script = (_call, _nth, { headers, query }) =>
   says(200, `<p>${query.get("token") ?? headers.authorization}: please sign in`);
@@ -119,6 +132,11 @@ const FAULTS: readonly (readonly [string, Script])[] = [
   ["fails", always(refuses(500))],
   ["repeats what it was asked", echo],
   ["repeats it on a page", echoPage],
+  ["repeats it in clear", echoInClear],
+  [
+    "repeats it where words are cut",
+    (_call, _nth, { headers }) => refuses(400, `${"x".repeat(285)} ${headers.authorization}`),
+  ],
 ];
 
 describe.each(["kubernetes", "prometheus"])("a run whose %s", { concurrent: true }, (server) => {
@@ -137,6 +155,102 @@ describe.each(["kubernetes", "prometheus"])("a run whose %s", { concurrent: true
   });
 });
 
+/** Every other way in which a secret reaches a request. `file` writes one down and gives the path. */
+const WAYS: readonly (readonly [string, (file: (secret: string) => string) => SceneOptions])[] = [
+  ["the kubeconfig's token file", (file) => ({ kubeconfig: { user: { tokenFile: file(SECRETS.kubeToken) } } })],
+  ["the kubeconfig's password", () => ({ kubeconfig: { user: { username: USER, password: SECRETS.kubePassword } } })],
+  ["a bearer token", () => ({ httpConfig: { bearer_token: SECRETS.bearer } })],
+  ["a bearer token in a file", (file) => ({ httpConfig: { bearer_token_file: file(SECRETS.bearer) } })],
+  ["credentials in a file", (file) => ({ httpConfig: { authorization: { credentials_file: file(SECRETS.bearer) } } })],
+  [
+    "a password in a file",
+    (file) => ({ httpConfig: { basic_auth: { username: USER, password_file: file(SECRETS.password) } } }),
+  ],
+  [
+    "headers of every kind",
+    (file) => ({
+      httpConfig: {
+        http_headers: { "X-Keys": { values: ["plain"], secrets: [SECRETS.tenant], files: [file(SECRETS.bearer)] } },
+      },
+    }),
+  ],
+];
+
+describe("a secret from", { concurrent: true }, () => {
+  let directory: string;
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), "secrets-"));
+  });
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  function write(secret: string): string {
+    const path = join(directory, randomUUID());
+    writeFileSync(path, secret);
+    return path;
+  }
+
+  it.each(WAYS)("%s is used and not shown, whether the run goes well or not", async (_name, optionsOf) => {
+    const options = optionsOf(write);
+    await using good = await startScene(options);
+    const ended = await good.run([...DRY, "--output", "json"], { LOG_LEVEL: "trace" });
+    expect(ended).toMatchObject({ exitCode: 0, reason: "would_rotate" });
+    expect(leaks(ended)).toEqual([]);
+    // Or there was nothing to show.
+    const sent = [...good.kubernetes.requests, ...good.prometheus.requests].map(({ headers }) =>
+      JSON.stringify(headers),
+    );
+    expect(leaks({ ...ended, stdout: sent.join("\n") })).not.toEqual([]);
+    for (const script of [echo, echoInClear]) {
+      await using bad = await startScene({
+        ...options,
+        ...(options.kubeconfig ? { kubernetes: script } : { prometheus: script }),
+      });
+      const failed = await bad.run([...LIVE, "--output", "json"], { LOG_LEVEL: "trace" });
+      expect(failed.exitCode).toBe(1);
+      expect(leaks(failed)).toEqual([]);
+    }
+  });
+});
+
+describe("the secrets of the push", { concurrent: true }, () => {
+  it.each([
+    ["takes it", () => says(200, "")],
+    ["repeats what it was asked", echo],
+    ["repeats it on a page for people", echoPage],
+    [
+      "redirects",
+      (_call, _nth, { query }) => says(302, "", { location: `https://login.example/?${query.toString()}` }),
+    ],
+  ] satisfies [string, Script][])("are used and not shown, when the receiver %s", async (_name, script) => {
+    await using scene = await startScene({ httpConfig: { bearer_token: SECRETS.bearer } });
+    await using receiver = await startLoopback(() => ({ status: 200, body: {} }), {
+      intercept: (request) => script("push", 0, request),
+    });
+    const config = join(scene.directory, "push.yaml");
+    writeFileSync(config, JSON.stringify({ bearer_token: SECRETS.pushBearer }));
+    const ended = await scene.run([...DRY, "--output", "json"], {
+      METRICS_PUSH_URL: `${receiver.url.origin}/?token=${SECRETS.pushToken}`,
+      METRICS_PUSH_HTTP_CONFIG: config,
+      LOG_LEVEL: "trace",
+    });
+    expect(ended).toMatchObject({ exitCode: 0, reason: "would_rotate" });
+    expect(leaks(ended)).toEqual([]);
+    const [push] = receiver.requests;
+    expect(push?.headers.authorization).toBe(`Bearer ${SECRETS.pushBearer}`);
+    expect(push?.query.get("token")).toBe(SECRETS.pushToken);
+    // Each server gets its own, and no other's.
+    expect(JSON.stringify(scene.prometheus.requests.map(({ headers }) => headers))).not.toContain(SECRETS.pushBearer);
+    expect(JSON.stringify(receiver.requests)).not.toContain(SECRETS.bearer);
+  });
+});
+
+it("--help shows no setting, so no secret", async () => {
+  await using scene = await plantedScene();
+  const ended = await scene.run(["--help"], { LAG_QUERY: SECRETS.bearer });
+  expect(ended).toMatchObject({ exitCode: 0, stderr: "" });
+  expect(leaks(ended, scene.key)).toEqual([]);
+});
+
 describe("settings that do not hold", { concurrent: true }, () => {
   it.each([
     ["an address with a password", `http://${USER}:${SECRETS.password}@127.0.0.1:9090`],
@@ -148,21 +262,34 @@ describe("settings that do not hold", { concurrent: true }, () => {
     const ended = await scene.run(DRY, { PROMETHEUS_ENDPOINT: address, LOG_LEVEL: "trace" });
     expect(ended.exitCode).toBe(2);
     expect(ended.stderr).toMatch(/PROMETHEUS_ENDPOINT is "/);
+    const pushed = await scene.run(DRY, { METRICS_PUSH_URL: address, LOG_LEVEL: "trace" });
+    expect(pushed.stderr).toMatch(/METRICS_PUSH_URL is "/);
+    expect(leaks(pushed)).toEqual([]);
     expect(leaks(ended)).toEqual([]);
   });
 
   it("(a flag that we do not have) are refused without its value", async () => {
     await using scene = await startScene();
-    for (const args of [["--bearer-token", SECRETS.bearer], [`--bearer-token=${SECRETS.bearer}`]]) {
-      const ended = await scene.run([...DRY, ...args]);
+    const address = `http://${USER}:${SECRETS.password}@127.0.0.1:9090/?token=${SECRETS.urlToken}`;
+    for (const args of [
+      [...DRY, "--bearer-token", SECRETS.bearer],
+      [...DRY, `--bearer-token=${SECRETS.bearer}`],
+      [...DRY, address],
+      ["run", `--dry-run=${SECRETS.bearer}`],
+      ["demo", "--bearer-token", SECRETS.bearer],
+      [address],
+    ]) {
+      const ended = await scene.run(args);
       expect(ended.exitCode).toBe(2);
-      expect(ended.stderr).toMatch(/--bearer-token is not a flag/);
+      expect(ended.stderr).toMatch(/not a flag|not expected|takes no value|no options|not a command/);
       expect(leaks(ended)).toEqual([]);
     }
   });
 
   it.each([
     ["an entry that is unknown", JSON.stringify({ bearer_tokens: SECRETS.bearer })],
+    ["a value in an entry's name", JSON.stringify({ [`bearer_token=${SECRETS.bearer}`]: "" })],
+    ["a value in a header's name", JSON.stringify({ http_headers: { [`X-Token: ${SECRETS.tenant}`]: {} } })],
     ["two ways at once", JSON.stringify({ bearer_token: SECRETS.bearer, basic_auth: { password: SECRETS.password } })],
     ["no YAML", `bearer_token: "${SECRETS.bearer}\nbasic_auth: [${SECRETS.password}`],
     ["a list in place of a text", JSON.stringify({ bearer_token: [SECRETS.bearer] })],
@@ -213,9 +340,11 @@ describe("a credential plugin", { concurrent: true }, () => {
     ["prints no JSON", `echo 'token: ${SECRETS.pluginToken}'`, /its output is not JSON/],
     ["prints another object", `echo '{"password":"${SECRETS.password}"}'`, /neither a token nor a certificate/],
     ["fails and tells its token", `echo 'token=${SECRETS.pluginToken}' >&2; exit 3`, /it failed \(3\)/],
+    ["traces what it was given", `set -x; login --as "$PLANTED"; exit 4`, /it failed \(4\)/],
     ["fails and tells its header", `echo 'sent: Bearer ${SECRETS.pluginToken}' >&2; exit 1`, /it failed \(1\)/],
   ])("that %s ends the run, and its secret is not shown", async (_name, script, words) => {
-    await using scene = await startScene({ kubeconfig: { user: { exec: plugin(script) } } });
+    const exec = { ...plugin(script), env: [{ name: "PLANTED", value: SECRETS.pluginToken }] };
+    await using scene = await startScene({ kubeconfig: { user: { exec } } });
     const ended = await scene.run(LIVE, { LOG_LEVEL: "trace" });
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "CREDENTIALS_INVALID" });
     expect(ended.said).toMatch(words);
