@@ -1,13 +1,14 @@
 /** Bundles the product into dist/: one file for a plain run, and chunks for what is loaded only when it is needed. */
 
-import { chmodSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
-import { build } from "esbuild";
+import { build, type BuildOptions } from "esbuild";
+
+import { bundledPackages, licenceTexts } from "./licences.ts";
 
 const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
 
-rmSync("dist", { recursive: true, force: true });
-await build({
+export const BUNDLE = {
   entryPoints: { "pod-rebalancer": "src/main.ts" },
   outdir: "dist",
   bundle: true,
@@ -18,12 +19,20 @@ await build({
   target: "node22",
   minify: true,
   keepNames: true,
+  metafile: true,
   define: { "process.env.POD_REBALANCER_VERSION": JSON.stringify(version) },
   // Some dependencies are CommonJS and ask for `require` at run time.
   banner: {
     js: `import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);`,
   },
+  // Besides the licences of the packages: what they have from others says so only in its comments.
   legalComments: "linked",
   logLevel: "warning",
-});
-chmodSync("dist/pod-rebalancer.js", 0o755);
+} as const satisfies BuildOptions;
+
+if (import.meta.main) {
+  rmSync("dist", { recursive: true, force: true });
+  const { metafile } = await build(BUNDLE);
+  writeFileSync("dist/THIRD-PARTY-LICENSES.txt", licenceTexts(bundledPackages(metafile)));
+  chmodSync("dist/pod-rebalancer.js", 0o755);
+}
