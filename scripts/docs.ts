@@ -143,9 +143,9 @@ function sentence(clause: string): string {
   return `${clause.charAt(0).toUpperCase()}${clause.slice(1)}.`;
 }
 
-/** Where a link to a reason leads to: `docs/operations.md#reason-no_pods`. */
-function anchor(kind: "reason" | "error", name: string): string {
-  return `<a id="${kind}-${name.toLowerCase()}"></a>${code(name)}`;
+/** A reason, with a link to its section in docs/runbook.md; for documents beside that. */
+function reasonLink(reason: Reason): string {
+  return `[${code(reason)}](runbook.md#reason-${reason})`;
 }
 
 /** docs/operations.md */
@@ -153,7 +153,7 @@ function reasonsTable(): string {
   const rows = (Object.keys(REASONS) as Reason[]).map((reason) => {
     const { exit, sentence: meaning, advice } = REASONS[reason];
     const codes = { 0: "0", 4: "4, or 3", failure: "1, or 3" };
-    return [anchor("reason", reason), codes[exit], prose(meaning), prose(advice)];
+    return [reasonLink(reason), codes[exit], prose(meaning), prose(advice)];
   });
   return table(["Reason", "Exit", "Meaning", "What to do"], rows);
 }
@@ -161,7 +161,8 @@ function reasonsTable(): string {
 /** docs/operations.md */
 function errorsTable(): string {
   const rows = Object.entries(ERRORS).map(([name, { retryable, advice }]) => {
-    return [anchor("error", name), retryable ? "yes" : "no", prose(advice)];
+    // Where a link to an error leads to: `docs/operations.md#error-forbidden`.
+    return [`<a id="error-${name.toLowerCase()}"></a>${code(name)}`, retryable ? "yes" : "no", prose(advice)];
   });
   return table(["Error", "Retried", "What to do"], rows);
 }
@@ -259,8 +260,7 @@ const GATES: Readonly<Record<HoldReason, string>> = {
 /** docs/algorithm.md */
 function gatesTable(): string {
   const rows = (Object.keys(HOLD_REASONS) as HoldReason[]).map((reason, index) => {
-    const link = `[${code(reason)}](operations.md#reason-${reason})`;
-    return [String(index + 1), link, GATES[reason]];
+    return [String(index + 1), reasonLink(reason), GATES[reason]];
   });
   return table(["", "Reason", "Holds when"], rows);
 }

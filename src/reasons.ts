@@ -70,7 +70,7 @@ export const HOLD_REASONS = {
   balanced: {
     exit: 0,
     sentence: "The group is balanced.",
-    advice: "Nothing to do.",
+    advice: "Nothing to do. If lag grows on all pods alike, the group is too small, not uneven.",
   },
   no_eligible_target: {
     exit: 0,

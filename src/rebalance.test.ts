@@ -61,7 +61,7 @@ describe("one run", () => {
     expect(report.durationMillis).toBeGreaterThanOrEqual(report.stepMillis.act ?? 0);
     expect(told.at(-1)).toMatchObject({
       sentence: "Rotated 2 of 2 pods: h (most busy), c (least busy).",
-      fields: { reason: "rotated", exitCode: 0 },
+      fields: { reason: "rotated", exitCode: 0, workload: "Deployment/orders" },
     });
   });
 

@@ -6,7 +6,7 @@ import { dirname, join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 
-import { partsOf, PLACES, renderParts, rightsTable, withParts } from "../scripts/docs.ts";
+import { partsOf, PLACES, prometheusRule, renderParts, rightsTable, RULE, withParts } from "../scripts/docs.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { type Option, OPTIONS } from "../src/config/options.ts";
 import { ERRORS } from "../src/errors.ts";
@@ -69,10 +69,6 @@ describe("the generated parts", async () => {
 });
 
 describe("the documentation", () => {
-  it.each(Object.keys(REASONS))("has the reason %s, with an anchor", (reason) => {
-    expect(anchorsOf(read("docs/operations.md"))).toContain(`reason-${reason}`);
-  });
-
   it.each(Object.keys(ERRORS))("has the error %s, with an anchor", (code) => {
     expect(anchorsOf(read("docs/operations.md"))).toContain(`error-${code.toLowerCase()}`);
   });
@@ -129,6 +125,53 @@ function anchorsOf(markdown: string): string[] {
   });
   return [...headings, ...[...markdown.matchAll(/<a id="([^"]+)">/g)].map(([, id = ""]) => id)];
 }
+
+/** A document by the anchors of its headings of levels 2 and 3, down to the next; without code blocks. */
+function sectionsOf(markdown: string): ReadonlyMap<string, string> {
+  const sections = markdown.replaceAll(FENCE, "").split(/^(?=###? )/m);
+  return new Map(sections.map((section) => [anchorsOf(section)[0] ?? "", section]));
+}
+
+interface RuleFile {
+  readonly groups: readonly {
+    readonly rules: readonly { readonly alert: string; readonly annotations: Readonly<Record<string, string>> }[];
+  }[];
+}
+
+const ALERT_RULES = parse(read("deploy/alerts/rules.yaml")) as RuleFile;
+const ALERTS = ALERT_RULES.groups.flatMap(({ rules }) => rules);
+
+describe("the runbook", () => {
+  const sections = sectionsOf(read("docs/runbook.md"));
+  const whole = /\*\*Means\*\*:\s+\S.*\*\*Look at\*\*:\s+\S.*\*\*Do\*\*:\s+\S/s;
+
+  it.each(Object.keys(REASONS))("says of the reason %s what it means, what to look at and what to do", (reason) => {
+    expect(sections.get(`reason-${reason}`)).toMatch(whole);
+  });
+
+  it.each(ALERTS)("says of $alert what it means, what to look at and what to do", ({ alert, annotations }) => {
+    const anchor = alert.toLowerCase();
+    expect(annotations).toMatchObject({ runbook: `docs/runbook.md#${anchor}` });
+    expect(sections.get(anchor)).toMatch(whole);
+  });
+
+  it.each(Object.keys(ERRORS))("says what to do about %s", (code) => {
+    expect(sections.get("reason-failed")).toContain(`(operations.md#error-${code.toLowerCase()})`);
+  });
+
+  it("has no section of a reason or an alert that is no more", () => {
+    const known = [...Object.keys(REASONS).map((reason) => `reason-${reason}`), ...ALERTS.map(({ alert }) => alert)];
+    const told = [...sections.keys()].filter((anchor) => /^(reason-|podrebalancer)/.test(anchor));
+    expect(told.toSorted()).toEqual(known.map((name) => name.toLowerCase()).toSorted());
+  });
+});
+
+describe("the alerts for the Prometheus operator", () => {
+  it("are those of deploy/alerts/rules.yaml (npm run docs)", () => {
+    expect(read(RULE)).toBe(prometheusRule());
+    expect(parse(read(RULE)).spec).toEqual(ALERT_RULES);
+  });
+});
 
 describe.each(DOCUMENTS)("%s", (document) => {
   const markdown = read(document);

@@ -46,8 +46,10 @@ export function tellRemoval({ steps }: RemovalResult): string {
 
 /** The run's last line: what came of it, and, unless all is well, what to do. */
 export function tellEnd(report: RunReport, narrator: Narrator): void {
-  const { reason, exitCode, durationMillis: ms, error } = report;
-  const fields = { step: "report", reason, exitCode, ms, ...(error && { error }) };
+  const { reason, exitCode, durationMillis: ms, error, group } = report;
+  const { workload } = group?.snapshot ?? {};
+  const named = workload && { workload: `${workload.kind}/${workload.name}` };
+  const fields = { step: "report", reason, exitCode, ms, ...named, ...(error && { error }) };
   const advice = error?.advice ?? REASONS[reason].advice;
   if (exitCode === 0) narrator.info(summarise(report), fields);
   else narrator.error(`${summarise(report)} ${advice}`, fields);
