@@ -14,6 +14,7 @@ import { RebalancerError } from "../errors.ts";
 import type { HttpCall, HttpClient, HttpReply } from "../http.ts";
 import { jsonOf, printable, quoted } from "../text.ts";
 import type { PodRef } from "../types.ts";
+import { withoutManagedFields } from "./managed-fields.ts";
 
 /** An official type as it travels: times are strings. What a server leaves out is undefined, whatever the type says. */
 type Wire<Value> = Value extends Date
@@ -113,10 +114,10 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
     return printable(http.mask(words)).slice(0, 60);
   }
 
-  function parseKind(body: string, kinds: readonly string[], what: string): Typed {
+  function parseKind(body: string, kinds: readonly string[], what: string, shortened = (json: string) => json): Typed {
     let parsed: unknown;
     try {
-      parsed = JSON.parse(body);
+      parsed = JSON.parse(shortened(body));
     } catch {
       throw invalid(what, `the reply is not JSON but begins ${JSON.stringify(shown(body))}`);
     }
@@ -150,7 +151,7 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
     for (;;) {
       const query = { ...request.query, limit: String(PAGE_SIZE), ...(next && { continue: next }) };
       const reply = await send({ ...request, query }, undefined, MAX_LIST_BYTES);
-      const page = parseKind(reply.body, [kind], request.what) as TypedList;
+      const page = parseKind(reply.body, [kind], request.what, withoutManagedFields) as TypedList;
       for (const item of page.items ?? []) kept.push(keep(item));
       next = page.metadata?.continue ?? "";
       if (next === "") return { value: kept, at: timeOf(reply.headers.date, request.what) };

@@ -67,6 +67,17 @@ describe("the cluster", () => {
     expect(seen).toMatchObject({ controllers: [], workload: undefined, pods: [], bare: ["bare"] });
   });
 
+  it("shows pods that were seen before under the workload as it is now, without listing them", async () => {
+    const seen = await clusterOf(listing([pod("orders-1")])).observe(NEVER);
+    const metadata = { uid: "set", annotations: { "pod-rebalancer.io/suspend": "true" } };
+    const { listPods: _none, ...calls } = listing([]);
+    const cluster = clusterOf({ ...calls, getStatefulSet: async () => ({ metadata }) });
+    expect(await cluster.observeWorkload(seen, NEVER)).toEqual({
+      ...seen,
+      workload: { ...seen.workload, suspended: true },
+    });
+  });
+
   it("evicts for real, and probes with dryRun", async () => {
     const sent: boolean[] = [];
     const cluster = clusterOf({

@@ -1,5 +1,5 @@
 import type { Clock, Cluster, EvictReply } from "../ports.ts";
-import type { PodInfo, PodRef, RunRecord, WorkloadRef } from "../types.ts";
+import type { PodInfo, PodRef, RunRecord, Snapshot, WorkloadRef } from "../types.ts";
 import type { KubernetesClient, ListQuery, WirePod } from "./client.ts";
 import { evictPod } from "./evict.ts";
 import { acquireLock, readRecord } from "./lock.ts";
@@ -8,6 +8,8 @@ import { findOwners } from "./workload.ts";
 
 /** The live cluster, and what a dry run needs of it instead. */
 export interface KubernetesCluster extends Cluster {
+  /** The pods of an earlier look under their workload as it is now: a list of many pods is costly, for the API server too. */
+  observeWorkload(seen: Snapshot, signal: AbortSignal): Promise<Snapshot>;
   /** Asks whether the API server would evict this pod; budget included, nothing changes. */
   probeEviction(pod: PodRef, signal: AbortSignal): Promise<EvictReply>;
   /** Reads the workload's Lease without taking it. */
@@ -35,6 +37,10 @@ export function createKubernetesCluster(options: ClusterOptions): KubernetesClus
       const bare = unfinished.filter((pod) => pod.controller === undefined).map(({ name }) => name);
       const { names, workload } = await findOwners(pods, namespace, client, signal);
       return { observedAt, controllers: names, workload, pods, bare };
+    },
+    async observeWorkload(seen, signal) {
+      const { names, workload } = await findOwners(seen.pods, namespace, client, signal);
+      return { ...seen, controllers: names, workload };
     },
     lock: (workload, signal) => acquireLock(workload, { client, clock, holder }, signal),
     evict: (pod, signal) => evictPod(client, pod, { dryRun: false }, signal),

@@ -42,6 +42,7 @@ function clusterWith(changes: Partial<KubernetesCluster> = {}): KubernetesCluste
   };
   return {
     observe: async () => snapshot,
+    observeWorkload: async (seen) => seen,
     lock: forbidden,
     evict: forbidden,
     probeEviction: async () => ({ outcome: "accepted" }),
@@ -64,6 +65,23 @@ describe("a dry run", () => {
     const { pods } = await cluster.observe(NEVER);
     const standIn = { uid: "dry-run:uid-a", created: NOON, readySince: new Date("2026-03-01T11:00:00Z") };
     expect(pods).toEqual([podOf("a", standIn), podOf("b")]);
+  });
+
+  it("lists the pods once, and reads their workload at every look", async () => {
+    let lists = 0;
+    const listed = clusterWith();
+    const cluster = dryRun({
+      ...listed,
+      async observe(signal) {
+        lists += 1;
+        return await listed.observe(signal);
+      },
+      observeWorkload: async (seen) => ({ ...seen, workload: { ...WORKLOAD, suspended: true } }),
+    });
+    const first = await cluster.observe(NEVER);
+    expect(await cluster.observe(NEVER)).toEqual({ ...first, workload: { ...WORKLOAD, suspended: true } });
+    await cluster.observe(NEVER);
+    expect(lists).toBe(1);
   });
 
   it.each([{ outcome: "refused", why: "the budget" } as const, { outcome: "gone" } as const])(

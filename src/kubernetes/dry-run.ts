@@ -1,6 +1,6 @@
 import { asRebalancerError } from "../errors.ts";
 import type { Cluster, Lock } from "../ports.ts";
-import type { PodInfo, Removal } from "../types.ts";
+import type { PodInfo, Removal, Snapshot } from "../types.ts";
 import type { KubernetesCluster } from "./cluster.ts";
 
 /** How long a stand-in seems to have been Ready: longer than any run waits for a replacement to hold. */
@@ -9,10 +9,13 @@ const STAND_IN_READY_MILLIS = 3_600_000;
 /**
  * The same cluster, of which nothing is changed. Evictions are asked with `dryRun=All`, and the pods that would have gone
  * are shown as replaced from then on, so that the run goes all its way and nothing waits. The Lease is only read.
+ *
+ * The pods are listed once: nothing that is done here changes them. Each later look reads the workload anew, and each target
+ * is read anew before its eviction is asked.
  */
 export function dryRun(cluster: KubernetesCluster): Cluster {
   const removed = new Map<string, Date>();
-  let observedAt = new Date(0);
+  let seen: Snapshot | undefined;
 
   function standIn(pod: PodInfo): PodInfo {
     const created = removed.get(pod.uid);
@@ -23,9 +26,8 @@ export function dryRun(cluster: KubernetesCluster): Cluster {
 
   return {
     async observe(signal) {
-      const snapshot = await cluster.observe(signal);
-      ({ observedAt } = snapshot);
-      return { ...snapshot, pods: snapshot.pods.map(standIn) };
+      seen = seen === undefined ? await cluster.observe(signal) : await cluster.observeWorkload(seen, signal);
+      return { ...seen, pods: seen.pods.map(standIn) };
     },
     async lock(workload, signal) {
       const { heldBy, removals } = await cluster.readRecord(workload, signal);
@@ -34,7 +36,7 @@ export function dryRun(cluster: KubernetesCluster): Cluster {
     async evict(pod, signal) {
       const reply = await cluster.probeEviction(pod, signal).catch(unchecked);
       if (reply.outcome !== "accepted") return reply;
-      removed.set(pod.uid, observedAt);
+      removed.set(pod.uid, seen?.observedAt ?? new Date(0));
       return { note: "the API would accept the eviction", ...reply, replaced: true };
     },
   };
