@@ -618,7 +618,7 @@ const chosen = GUARDS.filter(({ prevents }) => wanted.every((part) => prevents.i
 
 const copy = mkdtempSync(join(tmpdir(), "guards-"));
 try {
-  for (const name of ["src", "test", "package.json", "tsconfig.json", "vitest.config.ts", ".oxlintrc.json"]) {
+  for (const name of ["bench", "src", "test", "package.json", "tsconfig.json", "vitest.config.ts", ".oxlintrc.json"]) {
     cpSync(join(root, name), join(copy, name), { recursive: true });
   }
   symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));

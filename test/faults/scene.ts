@@ -230,7 +230,7 @@ function writeFiles(directory: string, { kubernetes, prometheus, options }: Surr
 }
 
 /** What a request is: its verb and its resource, or the signal that it queries. */
-function nameOf(request: Received): string {
+export function nameOf(request: Received): string {
   const { method, path } = request;
   if (path.endsWith("/api/v1/query")) return queryNameOf(request);
   const { collection = "", name, subresource } = RESOURCE.exec(path)?.groups ?? {};
