@@ -189,7 +189,9 @@ describe.each(DOCUMENTS)("%s", (document) => {
   });
 
   it("names only files that are there", () => {
-    const paths = codeSpans(markdown).filter((span) => /^(src|test|scripts|deploy|docs)\/[\w./-]+$/.test(span));
+    const paths = codeSpans(markdown).filter((span) =>
+      /^(src|test|scripts|deploy|docs|examples)\/[\w./-]+$/.test(span),
+    );
     for (const path of paths) expect(existsSync(join(ROOT, path)), path).toBe(true);
   });
 
@@ -290,6 +292,11 @@ describe("the manifests", () => {
     const [command, ...args] = container!.args;
     expect(command).toBe("run");
     expect(await loadConfig("run", args, { env, atTerminal: false })).toMatchObject({ dryRun });
+  });
+
+  it("push what the alerts read to the server that is queried", async () => {
+    const { prometheus, push } = await loadConfig("run", [], { env: base, atTerminal: false });
+    expect(push?.url.origin).toBe(prometheus.endpoint.url.origin);
   });
 
   it("end a Job 60 s after the run should have ended by itself", async () => {

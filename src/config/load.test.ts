@@ -61,6 +61,14 @@ describe("the defaults", () => {
     expect((await load()).push).toBeUndefined();
   });
 
+  it("can be said where another place has said something else: METRICS_PUSH_URL is none", async () => {
+    const env = { METRICS_PUSH_URL: "http://pushgateway:9091" };
+    expect((await load(["--metrics-push-url", "none"], env)).push).toBeUndefined();
+    const fault = /^METRICS_PUSH_HTTP_CONFIG is set, expected a valid METRICS_PUSH_URL/;
+    const [said] = await faultsOf(["--metrics-push-http-config", "/dev/null", "--metrics-push-url", "none"], env);
+    expect(said).toMatch(fault);
+  });
+
   it("make plan a dry run with a table and a quiet log, whatever DRY_RUN says", async () => {
     const plan = { dryRun: true, output: "table", logLevel: "warn" };
     expect(await load([], {}, "plan")).toMatchObject(plan);

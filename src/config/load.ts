@@ -67,11 +67,10 @@ export async function loadConfig(
   const inCluster = usesServiceAccount({ context: said.get("KUBE_CONTEXT"), env, serviceAccount });
   const accident = { inCluster, atTerminal, saidDryRun: said.has("DRY_RUN") };
   faults.push(...contradictions(settings), ...commandFaults(command, flags, accident));
+  const receiver = receiverOf(settings);
   const endpoints = {
     prometheus: await readEndpoint("PROMETHEUS_HTTP_CONFIG", settings.PROMETHEUS_ENDPOINT, settings, faults),
-    push:
-      settings.METRICS_PUSH_URL &&
-      (await readEndpoint("METRICS_PUSH_HTTP_CONFIG", settings.METRICS_PUSH_URL, settings, faults)),
+    push: receiver && (await readEndpoint("METRICS_PUSH_HTTP_CONFIG", receiver, settings, faults)),
   };
   if (faults.length > 0) throw new RebalancerError("CONFIG_INVALID", faults.map(cleanText).join("\n"));
   // Without a fault every setting that must have a value has one.
@@ -163,6 +162,11 @@ function readSettings(
   return settings as Partial<Settings>;
 }
 
+/** undefined: nothing is pushed. */
+function receiverOf({ METRICS_PUSH_URL: url }: Partial<Settings>): URL | undefined {
+  return url === "none" ? undefined : url;
+}
+
 /** Settings that are valid each by itself and not together. */
 function contradictions(settings: Partial<Settings>): string[] {
   const faults: string[] = [];
@@ -174,7 +178,7 @@ function contradictions(settings: Partial<Settings>): string[] {
         `(${formatDuration(least)}): until then the metrics still show the last rotation`,
     );
   }
-  if (settings.METRICS_PUSH_HTTP_CONFIG !== undefined && settings.METRICS_PUSH_URL === undefined) {
+  if (settings.METRICS_PUSH_HTTP_CONFIG !== undefined && receiverOf(settings) === undefined) {
     faults.push(
       "METRICS_PUSH_HTTP_CONFIG is set, expected a valid METRICS_PUSH_URL with it: nothing is pushed without one",
     );

@@ -106,7 +106,9 @@ function endpoint(text: string): URL | undefined {
 }
 
 /** A Pushgateway's own path comes with the push; an address that has it already would name the group twice. */
-function receiver(text: string): URL | undefined {
+function receiver(text: string): URL | "none" | undefined {
+  // An overlay cannot take a setting away, only replace it.
+  if (text === "none") return text;
   const url = endpoint(text);
   return url && /\/metrics(\/|$)/.test(url.pathname) ? undefined : url;
 }
@@ -209,9 +211,8 @@ export const OPTIONS = {
   },
   METRICS_PUSH_URL: {
     default: "none",
-    derived: true,
     expected:
-      "an http(s) URL without a user name: of a Pushgateway without /metrics/…, or of VictoriaMetrics with /api/v1/import/prometheus",
+      "none, or an http(s) URL without a user name: of a Pushgateway without /metrics/…, or of VictoriaMetrics with /api/v1/import/prometheus",
     help: "receives a run's own metrics: a Pushgateway, or /api/v1/import/prometheus of VictoriaMetrics; plan pushes none",
     parse: receiver,
   },

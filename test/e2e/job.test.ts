@@ -3,12 +3,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import type { Reason } from "../../src/reasons.ts";
-import type { Pod } from "../harness/kube-client.ts";
 import { mountingForbidden, withMountedAccount, writeAccount } from "../harness/mounted-account.ts";
 import { deployment } from "../harness/workloads.ts";
+import { type JobPod, podsOfJob, runContainer, startedPod } from "./kubelet.ts";
 import { expectEnd, startProduct } from "./product.ts";
 import { missing, type Scene, type SceneOptions, type Stage, startStage } from "./scene.ts";
-import { containerEnvironment, type PodSpec } from "./shipped.ts";
+import { containerEnvironment } from "./shipped.ts";
 
 const unmountable = mountingForbidden();
 const PATIENCE_MILLIS = 30_000;
@@ -38,7 +38,7 @@ describe
     afterAll(() => stage[Symbol.asyncDispose]());
 
     /** Like `kubectl create job run --from=cronjob/pod-rebalancer`. @returns the Job's pod, once it is on a node. */
-    async function createJob(scene: Scene): Promise<Pod & { readonly spec: PodSpec }> {
+    async function createJob(scene: Scene): Promise<JobPod> {
       await stage.plane.apply(scene.manifests.filter(({ kind }) => kind === "CronJob"));
       const cronJob = await scene.request<{ spec: { jobTemplate: { spec: object } } }>(
         "GET",
@@ -50,12 +50,7 @@ describe
         metadata: { name: "run", annotations: { "cronjob.kubernetes.io/instantiate": "manual" } },
         spec: cronJob.spec.jobTemplate.spec,
       });
-      const started = async () => (await podsOfJob(scene)).find(({ spec }) => spec.nodeName !== undefined);
-      return (await stage.plane.waitFor("the Job's pod", started, PATIENCE_MILLIS)) as Pod & { spec: PodSpec };
-    }
-
-    function podsOfJob({ namespace }: Scene): Promise<Pod[]> {
-      return stage.plane.listPods(namespace, "batch.kubernetes.io/job-name=run");
+      return await startedPod(stage.plane, scene.namespace, "run");
     }
 
     /** What the Job came to: its conditions, each with its reason. */
@@ -79,17 +74,15 @@ describe
     ])("that ends with exit code %d (%s) starts no second pod", async (exitCode, reason, options) => {
       const scene = await stage.scene(options);
       const pod = await createJob(scene);
-      const environment = await containerEnvironment(stage.plane, pod.spec, scene.namespace);
-      expect(environment).toMatchObject({ KUBE_NAMESPACE: scene.namespace, DRY_RUN: String(exitCode === 0) });
-
-      const args = [...pod.spec.containers[0]!.args, "--output", "json"];
-      const outcome = await startProduct({ args, env: { ...environment, KUBECONFIG: scene.kubeconfig } }).ended;
-
+      const outcome = await runContainer(stage.plane, scene.namespace, pod, ["--output", "json"]);
+      const dryRun = String(exitCode === 0);
+      expect(outcome.environment).toMatchObject({ KUBE_NAMESPACE: scene.namespace, DRY_RUN: dryRun });
       expectEnd(outcome, exitCode, reason);
-      await stage.plane.finishPod(scene.namespace, pod.metadata.name, exitCode);
       const end = exitCode === 0 ? "Complete: CompletionsReached" : "Failed: BackoffLimitExceeded";
       expect(await endOfJob(scene)).toContain(end);
-      expect((await podsOfJob(scene)).map(({ metadata }) => metadata.uid)).toEqual([pod.metadata.uid]);
+      expect((await podsOfJob(stage.plane, scene.namespace, "run")).map(({ metadata }) => metadata.uid)).toEqual([
+        pod.metadata.uid,
+      ]);
     });
 
     it.skipIf(unmountable)(

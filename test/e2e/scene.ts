@@ -1,13 +1,12 @@
 /** A control plane with metrics, and namespaces on it in which the shipped manifests stand beside a group of pods. */
 
-import { join } from "node:path";
-
 import { type ControlPlane, controlPlaneMissing, startControlPlane } from "../harness/control-plane.ts";
 import { type ExporterPod, startExporter } from "../harness/exporter.ts";
 import { isReady, type Manifest, type Pod, type PodRecording } from "../harness/kube-client.ts";
 import { POD_ANNOTATIONS } from "../harness/kwok-stages.ts";
 import { enginesMissing, type MetricsServer, startPrometheus } from "../harness/prometheus.ts";
 import { deployment } from "../harness/workloads.ts";
+import { accountKubeconfig } from "./kubelet.ts";
 import { endProducts, type Outcome, type Run, startProduct } from "./product.ts";
 import { containerEnvironment, type Overlay, podSpecOf, renderOverlay } from "./shipped.ts";
 
@@ -17,15 +16,16 @@ export const missing = controlPlaneMissing() ?? enginesMissing();
 const PATIENCE_MILLIS = 90_000;
 const WINDOW_SECONDS = 10;
 
-/** The shipped defaults are made for real consumers; here all is quick, and a cooldown outlives its test. */
-const QUICK = {
+/** The shipped defaults are made for real consumers; here all is quick, a cooldown outlives its test, and nothing is pushed. */
+export const QUICK = {
+  METRICS_PUSH_URL: "none",
   METRICS_WINDOW: `${WINDOW_SECONDS}s`,
   MIN_POD_AGE: "1s",
   REPLACEMENT_TIMEOUT: "60s",
   COOLDOWN: "5m",
 } as const;
 
-export interface SceneOptions extends Omit<Overlay, "namespace"> {
+interface GroupOptions {
   /** Default: 8 pods of the Deployment for which the manifests are made as they ship. Those called `consumer` are the group. */
   readonly workloads?: readonly Manifest[];
   /** The template of the pods keeps them from getting Ready; the first ones are let off. */
@@ -33,6 +33,8 @@ export interface SceneOptions extends Omit<Overlay, "namespace"> {
   /** How many of the pods have no metrics; the extremes are not among them. */
   readonly silent?: number;
 }
+
+export interface SceneOptions extends GroupOptions, Omit<Overlay, "namespace"> {}
 
 /** Who stands out by the metrics; all others are alike. */
 export interface Extremes {
@@ -60,30 +62,15 @@ interface EventView {
   readonly involvedObject: { readonly kind: string; readonly name: string };
 }
 
-/** A namespace with the shipped objects, a group of Ready pods, and metrics of a whole window for each. */
-export interface Scene {
+/** A namespace with a group of Ready pods, and metrics of a whole window for each. */
+export interface Group {
   readonly namespace: string;
-  /** As they were rendered for this namespace; all but the CronJob are applied. */
-  readonly manifests: readonly Manifest[];
-  /** The path of a kubeconfig with the ServiceAccount's token. */
-  readonly kubeconfig: string;
   /** The extremes by the metrics at the start. */
   readonly hot: Pod;
   readonly cold: Pod;
   /** Of the group, in the order of their names. */
   pods(): Promise<Pod[]>;
   watch(): Promise<PodRecording>;
-  /**
-   * Starts what the CronJob starts, with its environment and the rights of its ServiceAccount.
-   *
-   * @param args - further flags; they win over the ConfigMap's settings.
-   * @param env - further variables.
-   */
-  start(args?: readonly string[], env?: Readonly<Record<string, string>>): Run;
-  /** The same, to its end. */
-  run(...args: string[]): Promise<Outcome>;
-  /** The table of `plan`, with the same environment. */
-  plan(): Promise<Outcome>;
   /** Sets the metrics of the pods that there are now, and waits until they fill the window. */
   measure(extremes: Extremes): Promise<void>;
   /** Waits until the group has so many pods, all Ready; terminating ones do not count. */
@@ -99,11 +86,31 @@ export interface Scene {
   request<T>(method: string, path: string, body?: object): Promise<T>;
 }
 
+/** A group and, beside it, the shipped objects. */
+export interface Scene extends Group {
+  /** As they were rendered for this namespace; all but the CronJob are applied. */
+  readonly manifests: readonly Manifest[];
+  /** The path of a kubeconfig with the ServiceAccount's token. */
+  readonly kubeconfig: string;
+  /**
+   * Starts what the CronJob starts, with its environment and the rights of its ServiceAccount.
+   *
+   * @param args - further flags; they win over the ConfigMap's settings.
+   * @param env - further variables.
+   */
+  start(args?: readonly string[], env?: Readonly<Record<string, string>>): Run;
+  /** The same, to its end. */
+  run(...args: string[]): Promise<Outcome>;
+  /** The table of `plan`, with the same environment. */
+  plan(): Promise<Outcome>;
+}
+
 export interface Stage extends AsyncDisposable {
   readonly plane: ControlPlane;
   readonly prometheus: MetricsServer;
   /** What Prometheus scrapes. */
   readonly exporterUrl: string;
+  group(options?: GroupOptions): Promise<Group>;
   scene(options?: SceneOptions): Promise<Scene>;
 }
 
@@ -138,23 +145,25 @@ export async function startStage(): Promise<Stage> {
     plane,
     prometheus,
     exporterUrl: exporter.url,
-    scene: (options = {}) => setScene({ plane, prometheus, setSeries }, options),
+    group: (options = {}) => setGroup({ plane, setSeries }, options),
+    scene: async ({ folder, settings, lease, ...options } = {}) => {
+      const group = await setGroup({ plane, setSeries }, options);
+      const overlay = { folder, lease, settings: { ...QUICK, PROMETHEUS_ENDPOINT: prometheus.url, ...settings } };
+      return { ...group, ...(await install(plane, { ...overlay, namespace: group.namespace })) };
+    },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
 
-interface Backstage extends Pick<Stage, "plane" | "prometheus"> {
+interface Backstage extends Pick<Stage, "plane"> {
   /** Replaces the series of a namespace, and waits until they fill the window. */
   setSeries(namespace: string, pods: readonly ExporterPod[]): Promise<void>;
 }
 
-async function setScene(backstage: Backstage, options: SceneOptions): Promise<Scene> {
-  const { plane, prometheus } = backstage;
-  const { workloads = [deployment({ name: "consumer", replicas: 8 })], silent = 0, ...overlay } = options;
+async function setGroup(backstage: Backstage, options: GroupOptions): Promise<Group> {
+  const { plane } = backstage;
+  const { workloads = [deployment({ name: "consumer", replicas: 8 })], silent = 0 } = options;
   const namespace = await plane.createNamespace("scene");
-  const settings = { ...QUICK, PROMETHEUS_ENDPOINT: prometheus.url, ...overlay.settings };
-  const manifests = await renderOverlay(plane.directory, { ...overlay, namespace, settings });
-  await plane.apply(manifests.filter(({ kind }) => kind !== "CronJob"));
   await plane.apply(workloads, namespace);
   const group = groupIn(namespace, backstage);
 
@@ -175,7 +184,7 @@ async function setScene(backstage: Backstage, options: SceneOptions): Promise<Sc
   const names = others.map((pod) => pod.metadata.name);
   const extremes = { hot: hot?.metadata.name, cold: cold?.metadata.name, silent: names.slice(0, silent) };
   await Promise.all([group.ready(replicas), group.measure(extremes)]);
-  return { ...group, ...(await product(namespace, manifests, plane)), manifests, hot: hot!, cold: cold! };
+  return { ...group, hot: hot!, cold: cold! };
 }
 
 function replicasOf(workloads: readonly Manifest[]): number {
@@ -183,18 +192,19 @@ function replicasOf(workloads: readonly Manifest[]): number {
   return scaled.reduce((sum, { spec }) => sum + (spec as { replicas: number }).replicas, 0);
 }
 
-type Product = Pick<Scene, "kubeconfig" | "start" | "run" | "plan">;
-
-/** The product as the CronJob of these manifests would run it. */
-async function product(namespace: string, manifests: readonly Manifest[], plane: ControlPlane): Promise<Product> {
+/** Applies the shipped manifests. @returns the product as their CronJob would run it. */
+async function install(plane: ControlPlane, overlay: Overlay): Promise<Omit<Scene, keyof Group>> {
+  const { namespace } = overlay;
+  const manifests = await renderOverlay(plane.directory, overlay);
+  await plane.apply(manifests.filter(({ kind }) => kind !== "CronJob"));
   const spec = podSpecOf(manifests);
-  const token = await plane.serviceAccountToken(namespace, spec.serviceAccountName);
-  const kubeconfig = await plane.kubeconfig(join(plane.directory, `${namespace}.kubeconfig`), token, namespace);
+  const kubeconfig = await accountKubeconfig(plane, namespace, spec);
   const environment = { ...(await containerEnvironment(plane, spec, namespace)), KUBECONFIG: kubeconfig };
   const command = spec.containers[0]?.args ?? [];
   const start: Scene["start"] = (args = [], env = {}) =>
     startProduct({ args: [...command, "--output", "json", ...args], env: { ...environment, ...env } });
   return {
+    manifests,
     kubeconfig,
     start,
     run: (...args) => start(args).ended,
@@ -202,10 +212,8 @@ async function product(namespace: string, manifests: readonly Manifest[], plane:
   };
 }
 
-type GroupViews = Omit<Scene, "manifests" | "hot" | "cold" | keyof Product>;
-
 /** Eyes and hands of the test in one namespace. */
-function groupIn(namespace: string, backstage: Backstage): GroupViews {
+function groupIn(namespace: string, backstage: Backstage): Omit<Group, "hot" | "cold"> {
   const { plane } = backstage;
   const path = (api: string, resource: string) =>
     `${api === "v1" ? "/api/v1" : `/apis/${api}`}/namespaces/${namespace}/${resource}`;

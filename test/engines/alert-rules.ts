@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { stringify } from "yaml";
 
-const RULES = join(import.meta.dirname, "../../deploy/alerts/rules.yaml");
+export const RULES = join(import.meta.dirname, "../../deploy/alerts/rules.yaml");
 
 /** A minute of the rules is a second here. */
 const FASTER = 60;

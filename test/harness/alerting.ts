@@ -14,7 +14,7 @@ export interface Receiver extends AsyncDisposable {
 
 /** Debian's Pushgateway, empty, and without its file of earlier groups. */
 export function startPushgateway(): Promise<Receiver> {
-  return start("pushgateway", "/-/ready", async (listen) => ({
+  return startServer("pushgateway", "/-/ready", async (listen) => ({
     program: findProgram("prometheus-pushgateway"),
     args: [`--web.listen-address=${listen}`, "--persistence.file="],
   }));
@@ -22,7 +22,7 @@ export function startPushgateway(): Promise<Receiver> {
 
 /** Debian's Alertmanager, which keeps what it is sent and tells nobody. */
 export function startAlertmanager(): Promise<Receiver> {
-  return start("alertmanager", "/-/ready", async (listen, directory) => {
+  return startServer("alertmanager", "/-/ready", async (listen, directory) => {
     const config = join(directory, "alertmanager.yml");
     await writeFile(config, JSON.stringify({ route: { receiver: "nobody" }, receivers: [{ name: "nobody" }] }));
     return {
@@ -42,7 +42,7 @@ export function startVmalert(
   rules: string,
   { metrics, alertmanager }: Record<"metrics" | "alertmanager", string>,
 ): Promise<Receiver> {
-  return start("vmalert", "/health", async (listen) => ({
+  return startServer("vmalert", "/health", async (listen) => ({
     program: await ensureTool("vmalert"),
     args: [
       `-rule=${rules}`,
@@ -58,12 +58,14 @@ export function startVmalert(
   }));
 }
 
+/** The address to listen on, and a temporary folder that goes with the server. */
 type Prepare = (
   listen: string,
   directory: string,
 ) => Promise<{ readonly program: string; readonly args: readonly string[] }>;
 
-async function start(name: string, readyPath: string, prepare: Prepare): Promise<Receiver> {
+/** Starts a server on a free port. @param readyPath - answers with 200 once the server is ready. */
+export async function startServer(name: string, readyPath: string, prepare: Prepare): Promise<Receiver> {
   await using started = new AsyncDisposableStack();
   const { path: directory } = started.use(await temporaryFolder(name));
   const [port = 0] = await freePorts(1);

@@ -26,7 +26,7 @@ const INSTALLED = {
 } as const;
 
 type Tool = "controlplane" | keyof typeof INSTALLED;
-type Component = "etcd" | "kube-apiserver" | "kube-controller-manager" | "kube-scheduler";
+type Component = "etcd" | "kube-apiserver" | "kube-controller-manager" | "kube-scheduler" | "kubectl";
 
 /** The program and the arguments that come before a component's own flags. */
 export type Command = readonly [program: string, ...args: string[]];
@@ -64,7 +64,7 @@ export async function ensureTool(tool: Tool): Promise<string> {
 
 /**
  * How to start a component: the binary in `KUBEBUILDER_ASSETS` where there is one, otherwise the one built here. The
- * assets of envtest hold etcd and kube-apiserver only, so both may be in use at once.
+ * assets of envtest hold etcd, kube-apiserver and kubectl only, so both may be in use at once.
  */
 export async function componentCommand(component: Component): Promise<Command> {
   const provided = assetPath(component);
@@ -84,7 +84,7 @@ export function toolsMissing(tools: readonly Tool[]): string | undefined {
  * @throws Error instead, where `CI` is set: there a missing server is a failure, not a reason to skip.
  */
 export function controlPlaneMissing(): string | undefined {
-  const components: Component[] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+  const components: Component[] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"];
   const complete = components.every((component) => assetPath(component) !== undefined);
   return failInCi(toolsMissing(complete ? ["kwok"] : ["controlplane", "kwok"]));
 }

@@ -39,8 +39,12 @@ export interface ControlPlane extends Omit<KubeClient, "close">, AsyncDisposable
   kubeconfig(path: string, token: string, namespace?: string): Promise<string>;
   /** Restarts kwok, so that pods which are not Ready yet, and all later ones, wait that long. Ready pods stay Ready. */
   setReadyDelay(seconds: number): Promise<void>;
-  /** Reports a pod's end, as its kubelet would: `Succeeded` for exit code 0, otherwise `Failed`. For the pods of Jobs. */
-  finishPod(namespace: string, name: string, exitCode: number): Promise<void>;
+  /**
+   * Reports a pod's end, as its kubelet would: `Succeeded` for exit code 0, otherwise `Failed`. For the pods of Jobs.
+   *
+   * @param log - what `kubectl logs` shows from then on: of every pod, for kwok has one file for all.
+   */
+  finishPod(namespace: string, name: string, exitCode: number, log?: string): Promise<void>;
   /** @see waitFor */
   waitFor: typeof waitFor;
 }
@@ -55,7 +59,7 @@ const START_TIMEOUT_MILLIS = 90_000;
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   await using started = new AsyncDisposableStack();
   const { path: directory } = started.use(await temporaryFolder("cluster"));
-  const [apiPort = 0, etcdPort = 0, etcdPeerPort = 0] = await freePorts(3);
+  const [apiPort = 0, etcdPort = 0, etcdPeerPort = 0, kubeletPort = 0] = await freePorts(4);
   const file = (name: string): string => join(directory, name);
   const url = `https://127.0.0.1:${apiPort}`;
   const adminToken = randomBytes(16).toString("hex");
@@ -104,8 +108,9 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   ]);
   const kwokProgram = await ensureTool("kwok");
   const startKwok = async (readyDelaySeconds: number): Promise<ServerProcess> => {
-    await writeFile(file("kwok.yaml"), kwokConfiguration(readyDelaySeconds));
-    return await startProcess({ name: "kwok", program: kwokProgram, args: [admin, ...KWOK_FLAGS], directory });
+    await writeFile(file("kwok.yaml"), kwokConfiguration(readyDelaySeconds, file(POD_LOG)));
+    const args = [admin, ...kwokFlags(kubeletPort)];
+    return await startProcess({ name: "kwok", program: kwokProgram, args, directory });
   };
   let kwok = await startKwok(options.readyDelaySeconds ?? 0);
   started.defer(() => kwok.stop());
@@ -127,7 +132,10 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     waitFor,
     createNamespace: (prefix = "test") => createNamespace(kube, prefix),
     serviceAccountToken: (namespace, name, seconds = 3_600) => requestToken(kube, namespace, name, seconds),
-    finishPod: (namespace, name, exitCode) => finishPod(kube, namespace, name, exitCode),
+    async finishPod(namespace, name, exitCode, log = "") {
+      await writeFile(file(POD_LOG), containerLog(log));
+      await finishPod(kube, namespace, name, exitCode);
+    },
     async setReadyDelay(seconds) {
       await kwok.stop();
       // Or the next one would wait until they expire, before it looks after any pod.
@@ -166,6 +174,8 @@ function apiserverFlags(port: number, etcdPort: number): string[] {
     "--service-cluster-ip-range=10.0.0.0/24",
     "--token-auth-file=tokens.csv",
     "--authorization-mode=RBAC",
+    // The names of the nodes lead nowhere.
+    "--kubelet-preferred-address-types=InternalIP",
   ];
 }
 
@@ -181,12 +191,28 @@ const CONTROLLER_MANAGER_FLAGS = [
   "--kube-api-burst=400",
 ];
 const SCHEDULER_FLAGS = ["--leader-elect=false", "--secure-port=0", "--kube-api-qps=200", "--kube-api-burst=400"];
-const KWOK_FLAGS = [
-  "--config=kwok.yaml",
-  "--manage-all-nodes=true",
-  "--node-lease-duration-seconds=40",
-  "--server-address=",
-];
+const POD_LOG = "pod.log";
+
+/** @param port - where kwok serves the logs of pods, as the kubelet of every node. */
+function kwokFlags(port: number): string[] {
+  return [
+    "--config=kwok.yaml",
+    "--manage-all-nodes=true",
+    "--node-lease-duration-seconds=40",
+    `--server-address=127.0.0.1:${port}`,
+    "--node-ip=127.0.0.1",
+    `--node-port=${port}`,
+    // The API server speaks TLS with kubelets, and trusts any certificate unless it is told not to.
+    "--tls-cert-file=certs/apiserver.crt",
+    "--tls-private-key-file=certs/apiserver.key",
+  ];
+}
+
+/** The lines as a container runtime keeps them. */
+function containerLog(text: string): string {
+  const now = new Date().toISOString();
+  return text.replaceAll(/^.+$/gm, (line) => `${now} stderr F ${line}`);
+}
 
 function kubeconfigObject(access: { url: string; ca: string; token: string; namespace: string }): object {
   return {

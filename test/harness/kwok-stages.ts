@@ -23,9 +23,19 @@ const TERMINATING = { key: ".metadata.deletionTimestamp", operator: "Exists" };
 const NOT_TERMINATING = { key: ".metadata.deletionTimestamp", operator: "DoesNotExist" };
 const READY_STATUS = '.status.conditions.[]? | select(.type == "Ready") | .status';
 
-/** kwok's configuration as text. JSON is YAML, so no library is needed to write it. */
-export function kwokConfiguration(readyDelaySeconds: number): string {
+/**
+ * kwok's configuration as text. JSON is YAML, so no library is needed to write it.
+ *
+ * @param podLog - the file that is the log of every container.
+ */
+export function kwokConfiguration(readyDelaySeconds: number, podLog: string): string {
   return [
+    JSON.stringify({
+      apiVersion: "kwok.x-k8s.io/v1alpha1",
+      kind: "ClusterLogs",
+      metadata: { name: "all" },
+      spec: { logs: [{ logsFile: podLog }] },
+    }),
     stage("pod-start", [NOT_TERMINATING, { key: ".status.podIP", operator: "DoesNotExist" }], {
       statusTemplate: `
 {{ $now := Now }}
