@@ -90,9 +90,10 @@ describe("the documentation", () => {
 
   it("calls the image by the current version", () => {
     const { version } = JSON.parse(read("package.json")) as { version: string };
-    const places = ["README.md", "docs/operations.md", "deploy/kubernetes/base/kustomization.yaml"];
+    const yaml = ["deploy/kubernetes/base/kustomization.yaml", "examples/docker-compose.yml"];
+    const places = ["README.md", "docs/operations.md", ...yaml];
     for (const place of places) {
-      const named = [...read(place).matchAll(/(?:pod-rebalancer:|VERSION=|newTag: )(\d[\w.-]*)/g)].map(
+      const named = [...read(place).matchAll(/(?:pod-rebalancer[:-]|VERSION=|newTag: )(\d+(?:\.\d+)+)/g)].map(
         ([, tag]) => tag,
       );
       expect(new Set(named), place).toEqual(new Set([version]));
