@@ -2,9 +2,13 @@
 
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 
 const PROGRAM = resolve(import.meta.dirname, "../../dist/pod-rebalancer.js");
+
+/** Hundreds of processes need not compile the same bundle each time. */
+const NODE_COMPILE_CACHE = join(tmpdir(), "pod-rebalancer-compile-cache");
 
 /** What the tests read of a log line. */
 export interface LogLine {
@@ -50,7 +54,7 @@ export function endProducts(): void {
 /** @param stdio - of the child; by default nobody types, and both outputs are kept. */
 export function startProduct(args: readonly string[], env: Environment, stdio: StdioOptions = "pipe"): Product {
   if (!existsSync(PROGRAM)) throw new Error("dist/pod-rebalancer.js is missing: run `npm run build` first");
-  const child = spawn(process.execPath, [PROGRAM, ...args], { env, stdio });
+  const child = spawn(process.execPath, [PROGRAM, ...args], { env: { ...env, NODE_COMPILE_CACHE }, stdio });
   running.add(child);
   child.stdin?.end();
   let [stdout, stderr] = ["", ""];

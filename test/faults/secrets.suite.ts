@@ -189,7 +189,7 @@ describe("a secret from", { concurrent: true }, () => {
     return path;
   }
 
-  it.each(WAYS)("%s is used and not shown, whether the run goes well or not", async (_name, optionsOf) => {
+  it.each(WAYS)("%s is used and not shown, whether the run goes well or not", async (name, optionsOf) => {
     const options = optionsOf(write);
     await using good = await startScene(options);
     const ended = await good.run([...DRY, "--output", "json"], { LOG_LEVEL: "trace" });
@@ -200,7 +200,7 @@ describe("a secret from", { concurrent: true }, () => {
       JSON.stringify(headers),
     );
     expect(leaks({ ...ended, stdout: sent.join("\n") })).not.toEqual([]);
-    for (const script of [echo, echoInClear]) {
+    for (const script of name.includes("password") ? [echo, echoInClear] : [echo]) {
       await using bad = await startScene({
         ...options,
         ...(options.kubeconfig ? { kubernetes: script } : { prometheus: script }),

@@ -115,7 +115,7 @@ const QUERY_FAULTS: readonly Row[] = [
 describe("when the metrics server's reply to `cpu query`", { concurrent: true }, () => {
   it.each(QUERY_FAULTS)("%s, the run fails and removes nothing", async (_name, misbehave, expected) => {
     await using scene = await startScene({ prometheus: on("cpu query", misbehave) });
-    const ended = await scene.run(LIVE, { PROMETHEUS_TIMEOUT: "10s" });
+    const ended = await scene.compose(LIVE, { PROMETHEUS_TIMEOUT: "10s" });
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: expected.code });
     expect(ended.said).toMatch(expected.says);
     expect(ended.said).toContain("cpu query");
