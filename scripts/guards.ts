@@ -340,7 +340,7 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "shows a token that a server repeats",
     file: "src/http.ts",
-    code: "body: without(secrets, reply.body)",
+    code: "body: masked(secrets, reply.body)",
     instead: "body: reply.body",
     tests: ["src/http.test.ts"],
   },
@@ -598,7 +598,7 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "shows a secret that JSON hides behind escapes",
     file: "src/http.ts",
-    code: "printable(without(secrets, serverWords(body)))",
+    code: "printable(masked(secrets, serverWords(body)))",
     instead: "printable(serverWords(body))",
     tests: ["src/http.test.ts"],
   },

@@ -7,7 +7,7 @@ import type { SecureContextOptions } from "node:tls";
 
 import { type ErrorCode, type ErrorReply, RebalancerError } from "./errors.ts";
 import { orAborted } from "./or-aborted.ts";
-import { printable, withoutSecrets } from "./text.ts";
+import { masked, printable, withoutSecrets } from "./text.ts";
 
 export interface TlsOptions extends Pick<SecureContextOptions, "ca" | "cert" | "key" | "minVersion" | "maxVersion"> {
   readonly servername?: string;
@@ -118,7 +118,7 @@ export function createHttpClient(endpoint: HttpEndpoint): HttpClient {
         });
       }
     },
-    mask: (words) => without(secrets, words),
+    mask: (words) => masked(secrets, words),
     close() {
       closed.abort(new RebalancerError("CANCELLED", "the client was closed"));
       agent.destroy();
@@ -189,19 +189,16 @@ const STATUS_CODES: Readonly<Record<number, ErrorCode>> = {
 function judged(where: string, reply: HttpReply, secrets: readonly string[]): HttpReply | RebalancerError {
   return reply.status >= 200 && reply.status < 300
     ? reply
-    : refusal(where, { ...reply, body: without(secrets, reply.body) }, secrets);
+    : refusal(where, { ...reply, body: masked(secrets, reply.body) }, secrets);
 }
 
-/** What headers hold, and the address's query parameters and password; the longest first, because one may hold another. */
+/** What headers hold, and the address's query parameters and password, each as it may be repeated. */
 function secretsOf(url: URL, credentials: Readonly<Record<string, string>>): readonly string[] {
   const user = [url.username, url.password].map(decodeURIComponent).join(":");
   const ofAddress = url.password && `Basic ${Buffer.from(user).toString("base64")}`;
   const headers = [...Object.values(credentials), ofAddress];
   const values = [...headers.flatMap(partsOf), ...url.searchParams.values()];
-  return values
-    .flatMap((value) => [value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1)])
-    .filter((value) => value.length >= SHORTEST_SECRET)
-    .toSorted((one, other) => other.length - one.length);
+  return values.flatMap((value) => [value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1)]);
 }
 
 /** A header as it is sent, without the word in front ("Bearer"), each value of a list, and the password of basic authentication. */
@@ -213,24 +210,17 @@ function partsOf(header: string): string[] {
   return [header, header.replace(/^\S+ /, ""), ...header.split(", "), password];
 }
 
-/** A shorter text may well be an ordinary word of the reply. */
-const SHORTEST_SECRET = 5;
-
-function without(secrets: readonly string[], words: string): string {
-  return secrets.reduce((text, secret) => text.replaceAll(secret, "…"), words);
-}
-
 function refusal(where: string, reply: HttpReply, secrets: readonly string[]): RebalancerError {
   const { status, headers, body } = reply;
   const details: { reply: ErrorReply } = { reply: { status, headers, body } };
   if (status >= 300 && status < 400) {
     const location = (headers.location ?? "nowhere").replace(/[?#].*/, "");
-    const target = printable(without(secrets, withoutSecrets(location)));
+    const target = printable(masked(secrets, withoutSecrets(location)));
     return new RebalancerError("REDIRECTED", `${where}: HTTP ${status} redirects to ${target}`, details);
   }
   const code = STATUS_CODES[status] ?? (status >= 500 ? "SERVER_ERROR" : "REQUEST_REJECTED");
   // Once more, because JSON may have hidden a secret behind escapes; and before it is cut, which may leave half of one.
-  const words = printable(without(secrets, serverWords(body)));
+  const words = printable(masked(secrets, serverWords(body)));
   return new RebalancerError(code, `${where}: HTTP ${status}${words && `: ${words}`}`, details);
 }
 

@@ -8,16 +8,16 @@ import { tellDecision, tellEnd, tellLock, tellRemoval, tellSignals, tellSnapshot
 import { assess, type Observation } from "./podstate/assess.ts";
 import type { Clock, Cluster, HeldLock, Lock, MetricsSource, Narrator, Sink } from "./ports.ts";
 import { exitCodeOf, type Reason, reasonOf } from "./reasons.ts";
-import type {
-  Decision,
-  Group,
-  Policy,
-  RemovalResult,
-  RemovalStep,
-  RunIdentity,
-  RunReport,
-  Signals,
-  Step,
+import {
+  type Decision,
+  type Group,
+  NOT_REMOVED,
+  type Policy,
+  type RemovalResult,
+  type RunIdentity,
+  type RunReport,
+  type Signals,
+  type Step,
 } from "./types.ts";
 
 export interface Ports {
@@ -167,10 +167,8 @@ function endOf({ error, removal, decision }: Progress, dryRun: boolean): { reaso
   return { reason: "failed", detail: "the run ended without a decision" };
 }
 
-const NOT_REMOVED: ReadonlySet<RemovalStep["outcome"]> = new Set(["skipped", "failed"] as const);
-
 function mayHaveRemoved(removal: RemovalResult | undefined): boolean {
-  return removal?.steps.some(({ outcome }) => !NOT_REMOVED.has(outcome)) ?? false;
+  return removal?.steps.some(({ outcome }) => !NOT_REMOVED.includes(outcome)) ?? false;
 }
 
 /** A report that cannot be written does not change what the run did. */

@@ -196,6 +196,9 @@ export interface RemovalStep {
   readonly why: string;
 }
 
+/** Outcomes of a pod that this run surely did not remove; of any other it is gone, or may be. */
+export const NOT_REMOVED: readonly RemovalStep["outcome"][] = ["skipped", "failed"];
+
 /** Every target that was asked for, what became of it, and why the rotation ended. */
 export interface RemovalResult {
   readonly requested: number;

@@ -1,5 +1,8 @@
 import type { Group, Policy, Signal } from "../types.ts";
 
+/** The signals that have a floor and a threshold. */
+export const JUDGED = ["cpu", "lag"] as const satisfies readonly Signal[];
+
 /** One signal against its floor and its threshold. */
 export interface SignalVerdict {
   readonly signal: Signal;
@@ -22,24 +25,23 @@ export interface SignalVerdict {
  * rotation does help; how far that carries is in docs/algorithm.md.
  */
 export function judgeSignals(group: Group, policy: Policy): readonly SignalVerdict[] {
-  const limits = [
-    { signal: "cpu", name: "CPU", floor: policy.cpuFloor, threshold: policy.cpuVarianceThreshold },
-    { signal: "lag", name: "lag", floor: policy.lagFloor, threshold: policy.lagVarianceThreshold },
-  ] as const;
-  return limits
-    .filter(({ signal }) => group.signalsInUse.includes(signal))
-    .map(({ signal, name, floor, threshold }) => {
-      const { mean, relativeVariance } = group.statistics[signal];
-      return {
-        signal,
-        loaded: mean >= floor,
-        relativeVariance,
-        threshold,
-        load: `${name} mean ${short(mean)} of ${floor}`,
-        spread: `${name} ${mean >= floor ? short(relativeVariance) : "below its floor"} of ${threshold}`,
-        uneven: `${name} is uneven (${short(relativeVariance)} > ${threshold})`,
-      };
-    });
+  const limits = {
+    cpu: { name: "CPU", floor: policy.cpuFloor, threshold: policy.cpuVarianceThreshold },
+    lag: { name: "lag", floor: policy.lagFloor, threshold: policy.lagVarianceThreshold },
+  };
+  return JUDGED.filter((signal) => group.signalsInUse.includes(signal)).map((signal) => {
+    const { name, floor, threshold } = limits[signal];
+    const { mean, relativeVariance } = group.statistics[signal];
+    return {
+      signal,
+      loaded: mean >= floor,
+      relativeVariance,
+      threshold,
+      load: `${name} mean ${short(mean)} of ${floor}`,
+      spread: `${name} ${mean >= floor ? short(relativeVariance) : "below its floor"} of ${threshold}`,
+      uneven: `${name} is uneven (${short(relativeVariance)} > ${threshold})`,
+    };
+  });
 }
 
 /** Whether the signal is loaded and its relative variance is over its threshold. */

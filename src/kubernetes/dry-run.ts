@@ -14,12 +14,11 @@ const STAND_IN_READY_MILLIS = 3_600_000;
  * is read anew before its eviction is asked.
  */
 export function dryRun(cluster: KubernetesCluster): Cluster {
-  const removed = new Map<string, Date>();
+  const removed = new Set<string>();
   let seen: Snapshot | undefined;
 
-  function standIn(pod: PodInfo): PodInfo {
-    const created = removed.get(pod.uid);
-    if (created === undefined) return pod;
+  function standIn(pod: PodInfo, created: Date): PodInfo {
+    if (!removed.has(pod.uid)) return pod;
     const readySince = new Date(created.getTime() - STAND_IN_READY_MILLIS);
     return { ...pod, uid: `dry-run:${pod.uid}`, created, terminating: false, readySince };
   }
@@ -27,7 +26,8 @@ export function dryRun(cluster: KubernetesCluster): Cluster {
   return {
     async observe(signal) {
       seen = seen === undefined ? await cluster.observe(signal) : await cluster.observeWorkload(seen, signal);
-      return { ...seen, pods: seen.pods.map(standIn) };
+      const { pods, observedAt } = seen;
+      return { ...seen, pods: pods.map((pod) => standIn(pod, observedAt)) };
     },
     async lock(workload, signal) {
       const { heldBy, removals } = await cluster.readRecord(workload, signal);
@@ -36,7 +36,7 @@ export function dryRun(cluster: KubernetesCluster): Cluster {
     async evict(pod, signal) {
       const reply = await cluster.probeEviction(pod, signal).catch(unchecked);
       if (reply.outcome !== "accepted") return reply;
-      removed.set(pod.uid, seen?.observedAt ?? new Date(0));
+      removed.add(pod.uid);
       return { note: "the API would accept the eviction", ...reply, replaced: true };
     },
   };

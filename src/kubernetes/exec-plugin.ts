@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { resolve } from "node:path";
 
 import { RebalancerError } from "../errors.ts";
-import { printable } from "../text.ts";
+import { masked, printable } from "../text.ts";
 
 /** `users[].user.exec` of a kubeconfig (client.authentication.k8s.io). */
 export interface ExecSpec {
@@ -114,12 +114,11 @@ function whyOf(error: Error & { code?: unknown; killed?: boolean }, stderr: stri
 
 /** What the kubeconfig gives a plugin in its environment may be a password, and a plugin that traces itself shows it. */
 function withoutEnvironment({ env }: ExecSpec, said: string): string {
-  const values = (env ?? []).map(({ value }) => value ?? "").filter((value) => value.length >= SHORTEST_SECRET);
-  return values.reduce((text, value) => text.replaceAll(value, "…"), said);
+  return masked(
+    (env ?? []).map(({ value }) => value ?? ""),
+    said,
+  );
 }
-
-/** A shorter text may well be an ordinary word. */
-const SHORTEST_SECRET = 5;
 
 function readCredential(spec: ExecSpec, stdout: string): TimedCredential {
   let status: Record<string, string | undefined> = {};

@@ -1,11 +1,18 @@
 import { Counter, Gauge, Registry } from "prom-client";
 
-import { judgeSignals } from "../decision/thresholds.ts";
+import { JUDGED, judgeSignals, type SignalVerdict } from "../decision/thresholds.ts";
 import { type Reason, REASONS } from "../reasons.ts";
-import { type Policy, type RemovalStep, type Role, type RunReport, type Signal, SIGNALS } from "../types.ts";
+import {
+  NOT_REMOVED,
+  type Policy,
+  type RemovalStep,
+  type Role,
+  type RunReport,
+  type Signal,
+  SIGNALS,
+} from "../types.ts";
 
 const ROLES: readonly Role[] = ["most_busy", "least_busy"];
-const LIMITED: readonly Signal[] = ["cpu", "lag"];
 const HOUR_MILLIS = 3_600_000;
 
 /** One metric, whole: its sample, or its sample for each value of its one label. Without a sample it is left out. */
@@ -42,6 +49,7 @@ function metricsOf(report: RunReport, policy: Policy): readonly Metric[] {
   const succeeded = report.exitCode === 0;
   const endedAtSeconds = (report.startedAt.getTime() + report.durationMillis) / 1_000;
   const pods = report.group?.pods.length;
+  const verdicts = report.group ? judgeSignals(report.group, policy) : [];
   return [
     {
       type: "counter",
@@ -107,7 +115,7 @@ function metricsOf(report: RunReport, policy: Policy): readonly Metric[] {
       type: "gauge",
       name: "rebalancer_load_variance_threshold",
       help: "Above which relative variance counts as uneven; +Inf while the signal's mean is below its floor.",
-      value: { label: "signal", of: LIMITED.map((signal) => [signal, thresholdOf(report, policy, signal)]) },
+      value: { label: "signal", of: JUDGED.map((signal) => [signal, thresholdOf(verdicts, signal)]) },
     },
     {
       type: "counter",
@@ -121,16 +129,15 @@ function metricsOf(report: RunReport, policy: Policy): readonly Metric[] {
   ];
 }
 
-/** Gone by this run, whether or not the replacement is there; a dry run removes nothing. */
-function removedAs({ dryRun, removal }: RunReport, role: Role): number {
-  return stepsWith({ dryRun, removal }, ["replaced", "evicted"]).filter((step) => step.role === role).length;
+/** Gone by this run, whether or not the replacement is there. */
+function removedAs(report: RunReport, role: Role): number {
+  const gone = stepsOf(report).filter(({ outcome }) => outcome === "replaced" || outcome === "evicted");
+  return gone.filter((step) => step.role === role).length;
 }
 
-function stepsWith(
-  { dryRun, removal }: Pick<RunReport, "dryRun" | "removal">,
-  outcomes: readonly RemovalStep["outcome"][],
-): readonly RemovalStep[] {
-  return dryRun ? [] : (removal?.steps.filter(({ outcome }) => outcomes.includes(outcome)) ?? []);
+/** A dry run removes nothing. */
+function stepsOf({ dryRun, removal }: RunReport): readonly RemovalStep[] {
+  return dryRun ? [] : (removal?.steps ?? []);
 }
 
 /** Like the record, it counts an eviction of which nobody knows what became. */
@@ -140,7 +147,8 @@ function removedShare(report: RunReport): number {
   if (record === undefined || snapshot === undefined || wanted === 0) return NaN;
   const since = snapshot.observedAt.getTime() - HOUR_MILLIS;
   const earlier = record.removals.filter(({ at }) => at.getTime() > since);
-  return (earlier.length + stepsWith(report, ["replaced", "evicted", "unclear"]).length) / wanted;
+  const own = stepsOf(report).filter(({ outcome }) => !NOT_REMOVED.includes(outcome));
+  return (earlier.length + own.length) / wanted;
 }
 
 function varianceOf({ group }: RunReport, name: Signal | "score"): number {
@@ -149,8 +157,8 @@ function varianceOf({ group }: RunReport, name: Signal | "score"): number {
   return measured && used ? group.statistics[name].relativeVariance : NaN;
 }
 
-function thresholdOf({ group }: RunReport, policy: Policy, signal: Signal): number {
-  const verdict = group && judgeSignals(group, policy).find((one) => one.signal === signal);
+function thresholdOf(verdicts: readonly SignalVerdict[], signal: Signal): number {
+  const verdict = verdicts.find((one) => one.signal === signal);
   if (verdict === undefined) return NaN;
   return verdict.loaded ? verdict.threshold : Infinity;
 }
