@@ -5,6 +5,8 @@ import { join } from "node:path";
 
 import { stringify } from "yaml";
 
+import { numberText, seriesText } from "../harness/prometheus.ts";
+
 export const RULES = join(import.meta.dirname, "../../deploy/alerts/rules.yaml");
 
 /** A minute of the rules is a second here. */
@@ -51,16 +53,16 @@ export function promtoolTest(
     tests: [
       {
         interval: "1m",
-        input_series: recorded.map(({ labels, samples }) => ({
-          series: seriesOf(labels),
-          values: valuesOf(labels["__name__"] ?? "", samples, from, minutes),
+        input_series: recorded.map(({ labels: { __name__: name = "", ...labels }, samples }) => ({
+          series: seriesText(name, labels),
+          values: valuesOf(name, samples, from, minutes),
         })),
         promql_expr_test: [
           {
             expr: `max by (alertname, selector) (max_over_time(ALERTS{alertstate="firing"}[${minutes}m]))`,
             eval_time: `${minutes}m`,
             exp_samples: fired.map(({ alertname, selector }) => ({
-              labels: seriesOf({ alertname, ...(selector && { selector }) }),
+              labels: seriesText("", { alertname, ...(selector && { selector }) }),
               value: 1,
             })),
           },
@@ -70,19 +72,13 @@ export function promtoolTest(
   });
 }
 
-function seriesOf({ __name__: name = "", ...labels }: Readonly<Record<string, string>>): string {
-  return `${name}{${Object.entries(labels)
-    .map(([label, value]) => `${label}=${JSON.stringify(value)}`)
-    .join(", ")}}`;
-}
-
 /** One value for each minute, `_` where there was no sample. Times are themselves on the recording's clock. */
 function valuesOf(name: string, samples: Recorded["samples"], from: number, minutes: number): string {
   const isTime = name.endsWith("_timestamp_seconds");
   const values = Array.from({ length: minutes }, () => "_");
   for (const [at, value] of samples) {
     const shown = isTime ? (value - from) * FASTER : value;
-    values[Math.floor(at - from)] = String(shown).replace("Infinity", "Inf");
+    values[Math.floor(at - from)] = numberText(shown);
   }
   return values.slice(0, minutes).join(" ");
 }

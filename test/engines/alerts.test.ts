@@ -14,7 +14,7 @@ import { endProducts } from "../faults/product.ts";
 import { type Receiver, startAlertmanager, startPushgateway, startVmalert } from "../harness/alerting.ts";
 import { toolsMissing } from "../harness/build.ts";
 import { failInCi, temporaryFolder } from "../harness/processes.ts";
-import { type MetricsServer, startPrometheus, startVictoriaMetrics } from "../harness/prometheus.ts";
+import { type MetricsServer, numberOf, startPrometheus, startVictoriaMetrics } from "../harness/prometheus.ts";
 import { CASES, selectorOf, SLOTS, startAlertScene } from "./alert-cases.ts";
 import { fasterRules, type Fired, promtoolTest, type Recorded } from "./alert-rules.ts";
 import { missing as enginesAreMissing } from "./engines.ts";
@@ -58,7 +58,7 @@ async function prometheusWatch(rules: string, alertmanager: Receiver): Promise<W
       }>(`${server.url}/api/v1/query_range?${query.toString()}`);
       return data.result.map(({ metric, values }) => ({
         labels: metric,
-        samples: values.map(([at, value]) => [at, Number(value.replace("Inf", "Infinity"))] as const),
+        samples: values.map(([at, value]) => [at, numberOf(value)] as const),
       }));
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
@@ -111,7 +111,7 @@ async function playOut(pushUrl: string): Promise<void> {
   );
 }
 
-/** Those that are as they should be are no news: sorted, so that a difference shows. */
+/** In one order, so that a difference shows. */
 function sorted(fired: readonly Fired[]): Fired[] {
   return fired.toSorted((a, b) => (`${a.alertname} ${a.selector}` < `${b.alertname} ${b.selector}` ? -1 : 1));
 }

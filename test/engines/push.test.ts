@@ -6,7 +6,7 @@ import { refuses } from "../faults/misbehaviour.ts";
 import { endProducts } from "../faults/product.ts";
 import { DRY, LIVE, on, type Scene, startScene } from "../faults/scene.ts";
 import { startPushgateway } from "../harness/alerting.ts";
-import { type MetricsServer, startPrometheus, startVictoriaMetrics } from "../harness/prometheus.ts";
+import { type MetricsServer, seriesText, startPrometheus, startVictoriaMetrics } from "../harness/prometheus.ts";
 import { missing } from "./engines.ts";
 
 interface Receiver extends AsyncDisposable {
@@ -50,8 +50,7 @@ describe.skipIf(missing).each([
 
   /** The value of the one series with this name and these labels, once it is there. */
   async function value(name: string, selector: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
-    const matchers = Object.entries({ selector, ...labels }).map(([label, text]) => `${label}=${JSON.stringify(text)}`);
-    const [row] = await receiver.server.waitForRows(`${name}{${matchers.join(",")}}`, 1);
+    const [row] = await receiver.server.waitForRows(seriesText(name, { selector, ...labels }), 1);
     expect(row?.labels).toMatchObject({ job: "pod-rebalancer", namespace: "shop" });
     return row?.value ?? Number.NaN;
   }

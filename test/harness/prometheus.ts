@@ -223,7 +223,7 @@ function rowsOf({ data }: QueryReply): QueryRow[] {
 }
 
 /** Prometheus writes `+Inf`, which `Number` does not know. */
-function numberOf(text: string): number {
+export function numberOf(text: string): number {
   return Number(text.replace("Inf", "Infinity"));
 }
 
@@ -240,9 +240,19 @@ function importText(series: readonly BackfillSeries[]): string {
 }
 
 function sampleLines({ name, labels, samples }: BackfillSeries, unitsPerSecond: number): string[] {
+  const head = seriesText(name, labels);
+  return samples.map(([time, value]) => `${head} ${numberText(value)} ${time * unitsPerSecond}`);
+}
+
+/** `name{label="value"}`, for an exposition or a query. */
+export function seriesText(name: string, labels: Readonly<Record<string, string>>): string {
   const pairs = Object.entries(labels).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
-  const head = `${name}{${pairs.join(",")}}`;
-  return samples.map(([time, value]) => `${head} ${String(value).replace("Infinity", "Inf")} ${time * unitsPerSecond}`);
+  return `${name}{${pairs.join(",")}}`;
+}
+
+/** The counterpart of `numberOf`. */
+export function numberText(value: number): string {
+  return String(value).replace("Infinity", "Inf");
 }
 
 export async function isOk(url: string): Promise<boolean> {
