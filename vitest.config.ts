@@ -34,6 +34,11 @@ export default defineConfig({
       },
       {
         extends: true,
+        // The client may have to be fetched first.
+        test: { name: "kafka", include: ["test/kafka/**/*.test.ts"], testTimeout: 60 * seconds },
+      },
+      {
+        extends: true,
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],

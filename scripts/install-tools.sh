@@ -7,6 +7,8 @@ missing=()
 for name in prometheus prometheus-pushgateway prometheus-alertmanager victoria-metrics jq buildah podman runc debootstrap; do
   command -v "$name" >/dev/null || missing+=("$name")
 done
+command -v mvn >/dev/null || missing+=(maven)
+command -v javac >/dev/null || missing+=(default-jdk-headless)
 
 if ((${#missing[@]})); then
   if ! command -v apt-get >/dev/null; then

@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, open, rename, rm, stat, utimes } from "node:fs/promises";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
@@ -36,14 +36,20 @@ const run = promisify(execFile);
 /** How long a lock may stand without a sign of life before the next builder takes its place. */
 const LOCK_STALE_MILLIS = 30_000;
 
-/** Where built binaries lie, each under a name of its own for its platform, version and sources. */
-function cachedPath(tool: Tool): string {
+function cachedTool(tool: Tool): string {
+  if (tool !== "controlplane") return cachedPath(tool, [INSTALLED[tool]]);
+  return cachedPath(
+    tool,
+    ["go.mod", "go.sum", "main.go"].map((file) => readFileSync(join(MODULE, file))),
+  );
+}
+
+/** Where something built lies: under a name of its own for its platform and whatever it is made of. */
+export function cachedPath(name: string, sources: readonly (string | Buffer)[]): string {
   const hash = createHash("sha256").update(`${process.platform}/${process.arch}`);
-  if (tool === "controlplane") {
-    for (const file of ["go.mod", "go.sum", "main.go"]) hash.update(readFileSync(join(MODULE, file)));
-  } else hash.update(INSTALLED[tool]);
+  for (const source of sources) hash.update(source);
   const root = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
-  return join(root, "pod-rebalancer", `${tool}-${hash.digest("hex").slice(0, 16)}`);
+  return join(root, "pod-rebalancer", `${name}-${hash.digest("hex").slice(0, 16)}`);
 }
 
 /**
@@ -53,12 +59,22 @@ function cachedPath(tool: Tool): string {
  * @throws Error with the end of the compiler's output.
  */
 export async function ensureTool(tool: Tool): Promise<string> {
-  const path = cachedPath(tool);
+  return ensureCached(cachedTool(tool), (scratch) => build(tool, scratch));
+}
+
+/**
+ * Makes what is not in the cache yet.
+ *
+ * @param path - from {@link cachedPath}.
+ * @param make - makes it in a folder that is removed afterwards, and says where it is.
+ * @throws Error with the end of what the command said on stderr.
+ */
+export async function ensureCached(path: string, make: (scratch: string) => Promise<string>): Promise<string> {
   if (existsSync(path)) return path;
   await mkdir(dirname(path), { recursive: true });
   await using held = new AsyncDisposableStack();
   held.use(await takeLock(`${path}.lock`));
-  if (!existsSync(path)) await build(tool, path);
+  if (!existsSync(path)) await makeInScratch(path, make);
   return path;
 }
 
@@ -73,7 +89,7 @@ export async function componentCommand(component: Component): Promise<Command> {
 
 /** Why `tools` can be neither found nor built here; undefined when they can. */
 export function toolsMissing(tools: readonly Tool[]): string | undefined {
-  const unbuilt = tools.filter((tool) => !existsSync(cachedPath(tool)));
+  const unbuilt = tools.filter((tool) => !existsSync(cachedTool(tool)));
   if (unbuilt.length === 0 || spawnSync("go", ["version"]).status === 0) return undefined;
   return `${unbuilt.join(", ")} must be built, and Go is not installed (see https://go.dev/doc/install)`;
 }
@@ -96,28 +112,32 @@ function assetPath(component: Component): string | undefined {
   return existsSync(path) ? path : undefined;
 }
 
-async function build(tool: Tool, path: string): Promise<void> {
+async function makeInScratch(path: string, make: (scratch: string) => Promise<string>): Promise<void> {
   const scratch = await mkdtemp(`${path}.building-`);
   try {
-    const args =
-      tool === "controlplane"
-        ? ["build", ...LINK, "-o", join(scratch, tool), "."]
-        : ["install", ...LINK, INSTALLED[tool]];
-    // Outside the module `go install` must not see our go.mod, and its output goes where GOBIN says.
-    const options = {
-      cwd: tool === "controlplane" ? MODULE : scratch,
-      env: { ...process.env, GOFLAGS: "-buildvcs=false", GOTOOLCHAIN: "local", GOBIN: scratch },
-      maxBuffer: 64 * 1024 * 1024,
-    };
-    await run("go", args, options);
-    // The rename is what keeps parallel builders apart: a half-written binary never has the final name.
-    await rename(join(scratch, tool), path);
+    // The rename is what keeps parallel builders apart: what is half written never has the final name.
+    await rename(await make(scratch), path);
   } catch (error) {
     const output = error instanceof Error && "stderr" in error ? String(error.stderr).trimEnd().slice(-2_000) : "";
-    throw new Error(`cannot build ${tool}: ${output || String(error)}`, { cause: error });
+    throw new Error(`cannot build ${basename(path)}: ${output || String(error)}`, { cause: error });
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+async function build(tool: Tool, scratch: string): Promise<string> {
+  const args =
+    tool === "controlplane"
+      ? ["build", ...LINK, "-o", join(scratch, tool), "."]
+      : ["install", ...LINK, INSTALLED[tool]];
+  // Outside the module `go install` must not see our go.mod, and its output goes where GOBIN says.
+  const options = {
+    cwd: tool === "controlplane" ? MODULE : scratch,
+    env: { ...process.env, GOFLAGS: "-buildvcs=false", GOTOOLCHAIN: "local", GOBIN: scratch },
+    maxBuffer: 64 * 1024 * 1024,
+  };
+  await run("go", args, options);
+  return join(scratch, tool);
 }
 
 /** Keeps parallel builders from doing the same work twice; that they cannot harm each other does not rest on it. */

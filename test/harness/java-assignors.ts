@@ -1,0 +1,62 @@
+/**
+ * Runs the Java client's own assignors. As a script it writes their golden vectors anew (`node test/harness/java-assignors.ts`).
+ */
+
+import { execFile, spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
+
+import { cachedPath, ensureCached } from "./build.ts";
+import { failInCi } from "./processes.ts";
+
+const FOLDER = join(import.meta.dirname, "kafka");
+const POM = join(FOLDER, "pom.xml");
+
+/** The assignors whose vectors are checked in, and how many groups of each. */
+const GROUPS = { range: 3_000, "round-robin": 3_000, sticky: 4_500, "cooperative-sticky": 4_500 } as const;
+
+const run = promisify(execFile);
+
+/**
+ * Why the real assignors cannot be asked here; undefined when they can. Fetches Kafka from Maven's registry where it is not in
+ * the cache.
+ *
+ * @throws Error instead, where `CI` is set.
+ */
+export async function assignorsMissing(): Promise<string | undefined> {
+  if (spawnSync("javac", ["-version"]).status !== 0)
+    return failInCi("a JDK (17 or newer) is not installed (npm run tools)");
+  return failInCi(
+    await ensureKafka().then(
+      () => undefined,
+      (error: unknown) => `Kafka is not there: ${String(error)}`,
+    ),
+  );
+}
+
+/** @returns the lines of these numbers, as GoldenVectors.java writes them. */
+export async function askAssignor(assignor: string, from: number, count: number): Promise<string[]> {
+  const args = ["-XX:TieredStopAtLevel=1", "-cp", join(await ensureKafka(), "*")];
+  const vectors = [join(FOLDER, "GoldenVectors.java"), assignor, String(from), String(count)];
+  const { stdout } = await run("java", [...args, ...vectors], { maxBuffer: 256 * 1024 * 1024 });
+  return stdout.trimEnd().split("\n");
+}
+
+/** @returns the folder with Kafka's jars. */
+async function ensureKafka(): Promise<string> {
+  return ensureCached(cachedPath("kafka", [readFileSync(POM)]), async (scratch) => {
+    const jars = join(scratch, "jars");
+    await run("mvn", ["-q", "-B", "-f", POM, "dependency:copy-dependencies", `-DoutputDirectory=${jars}`]);
+    return jars;
+  });
+}
+
+if (import.meta.main) {
+  for (const [assignor, count] of Object.entries(GROUPS)) {
+    const lines = await askAssignor(assignor, 0, count);
+    const path = join(import.meta.dirname, "..", "kafka", "golden", `${assignor}.txt.gz`);
+    writeFileSync(path, gzipSync(`${lines.join("\n")}\n`, { level: 9 }));
+  }
+}
