@@ -8,6 +8,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { systemClock } from "../src/clock.ts";
 import { startKubernetesServer } from "../src/demo/kubernetes-server.ts";
+import type { Answer, Misbehaviour, Received } from "../src/demo/loopback.ts";
+import { type MetricRow, startPrometheusServer } from "../src/demo/prometheus-server.ts";
+import { leaseRef } from "../src/kubernetes/lease.ts";
 import {
   addPod,
   addWorkload,
@@ -15,10 +18,7 @@ import {
   generateNameOf,
   type KubernetesWorld,
   type SimulatedWorkload,
-} from "../src/demo/kubernetes-world.ts";
-import type { Answer, Misbehaviour, Received } from "../src/demo/loopback.ts";
-import { type MetricRow, startPrometheusServer } from "../src/demo/prometheus-server.ts";
-import { leaseRef } from "../src/kubernetes/lease.ts";
+} from "../src/simulation/kubernetes-world.ts";
 import type { Signal } from "../src/types.ts";
 import { nameOf } from "../test/faults/scene.ts";
 import { realistic, type Whole } from "./pods.ts";

@@ -13,15 +13,14 @@ import { parseAllDocuments } from "yaml";
 import { loadConfig } from "../src/config/load.ts";
 import { flagOf, type Option, type OptionName, OPTIONS } from "../src/config/options.ts";
 import { decide } from "../src/decision/decide.ts";
-import { deal } from "../src/demo/assignor.ts";
-import { seededRandom } from "../src/demo/random.ts";
-import { skewedRates } from "../src/demo/scenario.ts";
 import { ERRORS } from "../src/errors.ts";
 import { metricsText } from "../src/logging/metrics.ts";
 import { PROFILES } from "../src/metrics/profiles.ts";
 import { assess } from "../src/podstate/assess.ts";
 import { describeValues } from "../src/podstate/statistics.ts";
 import { EXIT_CODES, HOLD_REASONS, type HoldReason, type Reason, REASONS } from "../src/reasons.ts";
+import { drawRates } from "../src/simulation/partition-rates.ts";
+import { seededRandom } from "../src/simulation/random.ts";
 import type { Group, PodInfo, RunReport, Signal, SignalSamples, Snapshot, Workload } from "../src/types.ts";
 
 /** Which file must have which parts. */
@@ -435,11 +434,12 @@ function randomDealsTable(): string {
   const random = seededRandom(1);
   const limits = [DEFAULTS.cpuVarianceThreshold, DEFAULTS.lagVarianceThreshold];
   const rows = DEALS.map(({ pods, partitions, skew }) => {
-    const rates = skewedRates(partitions, 1, skew, random);
-    const members = Array.from({ length: pods }, (_, index) => String(index));
     const spreads = Array.from({ length: DEALS_DRAWN }, () => {
-      const owned = [...deal(partitions, members, random).values()];
-      return describeValues(owned.map((own) => own.reduce((sum, one) => sum + (rates[one] ?? 0), 0))).relativeVariance;
+      // In random order, so that to deal them in turn is to deal them at random.
+      const rates = drawRates({ kind: "zipf", parameter: skew }, partitions, 1, random);
+      const loads = Array.from({ length: pods }, () => 0);
+      for (const [turn, rate] of rates.entries()) loads[turn % pods] = (loads[turn % pods] ?? 0) + rate;
+      return describeValues(loads).relativeVariance;
     });
     const { p50, p99 } = describeValues(spreads);
     const over = limits.map((limit) => percent(spreads.filter((spread) => spread > limit).length / DEALS_DRAWN));

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 
 import { POLICY } from "../test/fakes/policy.ts";
-import { createVirtualClock } from "../test/fakes/virtual-clock.ts";
 import { createWorld, fakeCluster, fakeMetrics, steadyPod, type World } from "../test/fakes/world.ts";
 import { RebalancerError } from "./errors.ts";
 import type { NarratorFields, Sink } from "./ports.ts";
 import { type Ports, rebalance } from "./rebalance.ts";
+import { createVirtualClock } from "./simulation/virtual-clock.ts";
 
 const NEVER = new AbortController().signal;
 const IDENTITY = { runId: "run-1", dryRun: false, namespace: "shop", selector: "app=orders" };

@@ -51,6 +51,10 @@ describe("the lint rules", () => {
       'import { parseSamples } from "../prometheus/parse.ts";\nexport const planted = parseSamples;\n',
     ],
     ["the demo", 'import { runDemo } from "../demo/demo.ts";\nexport const planted = runDemo;\n'],
+    [
+      "the simulation",
+      'import { imbalanceOf } from "../simulation/imbalance.ts";\nexport const planted = imbalanceOf;\n',
+    ],
     ["files", 'import { readSecretFile } from "../secret-file.ts";\nexport const planted = readSecretFile;\n'],
     ["a Node API", 'import { readFileSync } from "node:fs";\nexport const planted = readFileSync;\n'],
     ["a package", 'import { pino } from "pino";\nexport const planted = pino;\n'],
@@ -66,6 +70,15 @@ describe("the lint rules", () => {
         /planted\.ts.*\n(?:.*\n)*.*Found 0 warnings and 1 error/,
       );
     }
+  });
+
+  it.each([
+    ["a Node API", 'import { readFileSync } from "node:fs";\nexport const planted = readFileSync;\n'],
+    ["real time", "export const planted = Date.now();\n"],
+    ["a timer", "export const planted = setTimeout;\n"],
+    ["chance", "export const planted = Math.random();\n"],
+  ])("keep %s out of the simulation", (_name, source) => {
+    expect(lint("src/simulation/planted.ts", source)).toMatch(/planted\.ts.*\n(?:.*\n)*.*Found 0 warnings and 1 error/);
   });
 
   it("keep what Node 22 does not have out of the product", () => {

@@ -1,9 +1,9 @@
 import { RebalancerError } from "../src/errors.ts";
 import type { Narrator } from "../src/ports.ts";
 import { rebalance } from "../src/rebalance.ts";
+import { createVirtualClock } from "../src/simulation/virtual-clock.ts";
 import type { RunReport } from "../src/types.ts";
 import type { PodCase, RunCase } from "./arbitraries.ts";
-import { createVirtualClock } from "./fakes/virtual-clock.ts";
 import { createWorld, type FakePod, fakeCluster, fakeMetrics, steadyPod, type World } from "./fakes/world.ts";
 import { type Beforehand, violations } from "./verifier.ts";
 

@@ -2,10 +2,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { POLICY } from "../../test/fakes/policy.ts";
-import { createVirtualClock } from "../../test/fakes/virtual-clock.ts";
 import { createWorld, type FakePod, fakeMetrics, snapshotOf, steadyPod, type World } from "../../test/fakes/world.ts";
 import { assess } from "../podstate/assess.ts";
 import { HOLD_REASONS, type HoldReason } from "../reasons.ts";
+import { createVirtualClock } from "../simulation/virtual-clock.ts";
 import type { Decision, Policy, RunRecord, Signal } from "../types.ts";
 import { decide } from "./decide.ts";
 

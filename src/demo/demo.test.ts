@@ -3,10 +3,10 @@ import { describe, expect, it } from "vitest";
 import { POLICY } from "../../test/fakes/policy.ts";
 import { groupOf, reportOf, UNEVEN } from "../../test/fakes/report.ts";
 import { widthOf } from "../output/lines.ts";
+import type { ConsumerState } from "../simulation/consumer-group.ts";
 import type { RunReport } from "../types.ts";
 import { runDemoOnce } from "../wire.ts";
 import { type DemoOptions, outcome, type RebalanceOnce, runDemo } from "./demo.ts";
-import type { ConsumerState } from "./group.ts";
 
 const NEVER = new AbortController().signal;
 

@@ -1,6 +1,7 @@
 /** The simulated world as the Kubernetes API writes it down. */
 
 import type { WireAutoscaler, WireDeployment, WirePod, WireReplicaSet, WireStatefulSet } from "../kubernetes/client.ts";
+import type { Status } from "../simulation/kubernetes-eviction.ts";
 import {
   generateNameOf,
   isReady,
@@ -11,15 +12,7 @@ import {
   type SimulatedAutoscaler,
   type SimulatedPod,
   type SimulatedWorkload,
-} from "./kubernetes-world.ts";
-
-/** `metav1.Status`, with which the API server answers when it does not answer with the object. */
-export interface Status {
-  readonly code: number;
-  readonly reason?: string;
-  readonly message?: string;
-  readonly details?: object;
-}
+} from "../simulation/kubernetes-world.ts";
 
 export function statusObject({ code, ...rest }: Status): object {
   const status = code < 400 ? "Success" : "Failure";

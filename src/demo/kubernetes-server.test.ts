@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { createManualClock, type ManualClock } from "../../test/fakes/manual-clock.ts";
+import { addPod, addWorkload, createWorld, type KubernetesWorld } from "../simulation/kubernetes-world.ts";
 import { type KubernetesServer, startKubernetesServer } from "./kubernetes-server.ts";
-import { addPod, addWorkload, createWorld, type KubernetesWorld } from "./kubernetes-world.ts";
 
 const START = new Date("2026-03-01T12:00:00Z");
 const LABELS = { app: "orders" };

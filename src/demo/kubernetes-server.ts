@@ -5,15 +5,7 @@
 
 import type { WireEvent, WireLease } from "../kubernetes/client.ts";
 import type { Clock } from "../ports.ts";
-import { type DeleteOptions, evict } from "./kubernetes-eviction.ts";
-import {
-  autoscalerObject,
-  podObject,
-  replicaSetObject,
-  type Status,
-  statusObject,
-  workloadObject,
-} from "./kubernetes-objects.ts";
+import { type DeleteOptions, evict, type Status } from "../simulation/kubernetes-eviction.ts";
 import {
   createWorld,
   type KubernetesWorld,
@@ -21,7 +13,8 @@ import {
   replicaSetNameOf,
   type SimulatedPod,
   type SimulatedWorkload,
-} from "./kubernetes-world.ts";
+} from "../simulation/kubernetes-world.ts";
+import { autoscalerObject, podObject, replicaSetObject, statusObject, workloadObject } from "./kubernetes-objects.ts";
 import { type Answer, type Loopback, type LoopbackOptions, type Received, startLoopback } from "./loopback.ts";
 
 export interface KubernetesServerOptions extends LoopbackOptions {

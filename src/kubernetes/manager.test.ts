@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 
 import { POLICY } from "../../test/fakes/policy.ts";
-import { createVirtualClock } from "../../test/fakes/virtual-clock.ts";
 import { createWorld, fakeCluster, type FakePod, snapshotOf, steadyPod, type World } from "../../test/fakes/world.ts";
 import { RebalancerError } from "../errors.ts";
 import type { Cluster, Lock, Narrator } from "../ports.ts";
+import { createVirtualClock } from "../simulation/virtual-clock.ts";
 import type { Policy, RemovalResult, Target } from "../types.ts";
 import { rotate } from "./manager.ts";
 

@@ -2,11 +2,11 @@ import { randomUUID } from "node:crypto";
 
 import { acceleratedClock } from "../../src/demo/clock.ts";
 import { startKubernetesServer } from "../../src/demo/kubernetes-server.ts";
-import { addPod, addWorkload, createWorld, stopPod } from "../../src/demo/kubernetes-world.ts";
 import { createHttpClient, type HttpClient } from "../../src/http.ts";
 import type { WireLease } from "../../src/kubernetes/client.ts";
 import { createKubernetesClient } from "../../src/kubernetes/client.ts";
 import { createKubernetesCluster } from "../../src/kubernetes/cluster.ts";
+import { addPod, addWorkload, createWorld, stopPod } from "../../src/simulation/kubernetes-world.ts";
 import type { LockWorld } from "./cluster-contract.ts";
 
 const NAMESPACE = "shop";

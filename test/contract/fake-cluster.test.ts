@@ -1,4 +1,4 @@
-import { createVirtualClock } from "../fakes/virtual-clock.ts";
+import { createVirtualClock } from "../../src/simulation/virtual-clock.ts";
 import { createWorld, fakeCluster, steadyPod } from "../fakes/world.ts";
 import { describeClusterContract, type World } from "./cluster-contract.ts";
 

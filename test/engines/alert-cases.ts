@@ -1,6 +1,6 @@
 /** Consumer groups and what becomes of them, run by run: those that must wake somebody, and those that must not. */
 
-import { livingPods } from "../../src/demo/kubernetes-world.ts";
+import { livingPods } from "../../src/simulation/kubernetes-world.ts";
 import { refuses, says } from "../faults/misbehaviour.ts";
 import { DRY, LIVE, type Scene, startScene } from "../faults/scene.ts";
 

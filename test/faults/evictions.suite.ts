@@ -2,9 +2,9 @@
 
 import { describe, expect, it } from "vitest";
 
-import { addPod, stopPod } from "../../src/demo/kubernetes-world.ts";
 import type { Misbehaviour } from "../../src/demo/loopback.ts";
 import type { ErrorCode } from "../../src/errors.ts";
+import { addPod, stopPod } from "../../src/simulation/kubernetes-world.ts";
 import { afterTheDeed, loginPage, redirect, refuses, reset, truncated, wrongKind } from "./misbehaviour.ts";
 import { DRY, LIVE, on, type Scene, type Script, startScene } from "./scene.ts";
 

@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 
 import { describe, expect, it } from "vitest";
 
-import { addPod, addWorkload, isReady, livingPods } from "../../src/demo/kubernetes-world.ts";
+import { addPod, addWorkload, isReady, livingPods } from "../../src/simulation/kubernetes-world.ts";
 import { altered, endless, loginPage, redirect, refuses } from "./misbehaviour.ts";
 import { DRY, LIVE, on, type Scene, type SceneOptions, type Script, startScene } from "./scene.ts";
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 
-import { addPod } from "../../src/demo/kubernetes-world.ts";
+import { addPod } from "../../src/simulation/kubernetes-world.ts";
 import { altered, refuses, says } from "./misbehaviour.ts";
 import type { Ended, Environment } from "./product.ts";
 import { DRY, LIVE, on, type Scene, type Script, startScene } from "./scene.ts";

@@ -6,6 +6,10 @@ import { join } from "node:path";
 
 import { acceleratedClock } from "../../src/demo/clock.ts";
 import { startKubernetesServer } from "../../src/demo/kubernetes-server.ts";
+import type { Loopback, LoopbackOptions, Misbehaviour, Received } from "../../src/demo/loopback.ts";
+import { type MetricRow, startPrometheusServer } from "../../src/demo/prometheus-server.ts";
+import type { WireLease } from "../../src/kubernetes/client.ts";
+import type { Clock } from "../../src/ports.ts";
 import {
   addWorkload,
   createWorld,
@@ -13,11 +17,7 @@ import {
   livingPods,
   type SimulatedPod,
   type SimulatedWorkload,
-} from "../../src/demo/kubernetes-world.ts";
-import type { Loopback, LoopbackOptions, Misbehaviour, Received } from "../../src/demo/loopback.ts";
-import { type MetricRow, startPrometheusServer } from "../../src/demo/prometheus-server.ts";
-import type { WireLease } from "../../src/kubernetes/client.ts";
-import type { Clock } from "../../src/ports.ts";
+} from "../../src/simulation/kubernetes-world.ts";
 import type { Signal } from "../../src/types.ts";
 import { type Composition, runComposed } from "./composed.ts";
 import { type Ended, type Environment, type Product, startProduct } from "./product.ts";

@@ -32,9 +32,10 @@ export interface Protocol {
   readonly assign: Assignor;
   /**
    * `eager`: the result of one round holds. `cooperative` (KIP-429): whoever must give up a partition does so and joins
-   * again, and the next round hands it out.
+   * again, and the next round hands it out. `by-server` (KIP-848): the result of one round is the target, which the members
+   * reach one by one.
    */
-  readonly rebalances: "eager" | "cooperative";
+  readonly rebalances: "eager" | "cooperative" | "by-server";
 }
 
 /** More rounds than any rebalance takes that comes to an end: usually two. */
@@ -71,14 +72,15 @@ const STEPS: Record<
 export function settle(protocol: Protocol, group: Group): Group {
   let before = group;
   for (let round = 0; round < MOST_ROUNDS; round += 1) {
-    const after = rebalance(protocol.assign, before);
-    if (protocol.rebalances === "eager" || !somebodyGaveUp(before, after)) return after;
+    const after = rebalanceOnce(protocol.assign, before);
+    if (protocol.rebalances !== "cooperative" || !somebodyGaveUp(before, after)) return after;
     before = after;
   }
   throw new Error(`the group does not settle within ${MOST_ROUNDS} rounds`);
 }
 
-function rebalance(assign: Assignor, { partitions, members }: Group): Group {
+/** One round: what each member owns then is what it was assigned, in the next generation. */
+export function rebalanceOnce(assign: Assignor, { partitions, members }: Group): Group {
   const assignment = assign(partitions, members);
   const generation = Math.max(0, ...members.map((member) => member.generation)) + 1;
   return {
@@ -87,7 +89,8 @@ function rebalance(assign: Assignor, { partitions, members }: Group): Group {
   };
 }
 
-function somebodyGaveUp(before: Group, after: Group): boolean {
+/** Whether a member must give up what it owned. */
+export function somebodyGaveUp(before: Group, after: Group): boolean {
   const owned = new Map(after.members.map((member) => [member.id, new Set(member.owned.map(nameOf))]));
   return before.members.some(({ id, owned: earlier }) =>
     earlier.some((partition) => !owned.get(id)?.has(nameOf(partition))),

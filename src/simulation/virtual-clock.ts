@@ -1,4 +1,4 @@
-import type { Clock } from "../../src/ports.ts";
+import type { Clock } from "../ports.ts";
 
 /**
  * A clock whose time passes only when everybody waits: it then jumps to the earliest sleeper. For runs against fakes that

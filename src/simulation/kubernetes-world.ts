@@ -4,7 +4,7 @@
  */
 
 import type { WireEvent, WireLease } from "../kubernetes/client.ts";
-import { type Random, randomText, seededRandom } from "./random.ts";
+import { type Random, randomText, randomUuid, seededRandom } from "./random.ts";
 
 export interface SimulatedWorkload {
   /** Pods of a Deployment belong to its one ReplicaSet; those of any other kind belong to it directly. */
@@ -16,6 +16,8 @@ export interface SimulatedWorkload {
   annotations: Readonly<Record<string, string>>;
   /** Of its `replicas`, those that run the newest template. */
   updatedReplicas: number;
+  /** Whether its consumers are static members: each has its pod's name for a group.instance.id (KIP-345). */
+  readonly staticMembers: boolean;
 }
 
 export interface SimulatedPod {
@@ -94,6 +96,7 @@ export function createWorld({ namespace, bootSeconds = 8, stopSeconds = 2, seed 
 
 export interface WorkloadSettings {
   readonly kind?: SimulatedWorkload["kind"];
+  readonly staticMembers?: boolean;
   readonly name: string;
   readonly replicas: number;
   /** Of its pods. */
@@ -104,15 +107,16 @@ export interface WorkloadSettings {
 
 /** Adds a workload with all of its pods Ready. */
 export function addWorkload(world: KubernetesWorld, settings: WorkloadSettings): SimulatedWorkload {
-  const { kind = "Deployment", name, replicas, labels, created } = settings;
+  const { kind = "Deployment", name, replicas, labels, created, staticMembers = false } = settings;
   const workload: SimulatedWorkload = {
     kind,
     name,
-    uid: newUid(world),
+    uid: randomUuid(world.random),
     replicas,
     minReadySeconds: 0,
     annotations: {},
     updatedReplicas: replicas,
+    staticMembers,
   };
   world.workloads.push(workload);
   for (let ordinal = 0; ordinal < replicas; ordinal += 1) {
@@ -130,7 +134,7 @@ export function addPod(
   changes: Pick<SimulatedPod, "name" | "created" | "labels"> & Partial<SimulatedPod>,
 ): SimulatedPod {
   const pod: SimulatedPod = {
-    uid: newUid(world),
+    uid: randomUuid(world.random),
     node: `node-${(world.pods.length % NODES) + 1}`,
     workload: undefined,
     annotations: {},
@@ -147,8 +151,12 @@ export function addPod(
 
 /** The pods that are there, those that are stopping included, in name order. */
 export function livingPods(world: KubernetesWorld, now: Date): SimulatedPod[] {
-  const living = world.pods.filter(({ created, goneAt }) => created <= now && !reached(goneAt, now));
-  return living.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return world.pods.filter((pod) => isThere(pod, now)).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Created, and not gone yet. */
+export function isThere({ created, goneAt }: SimulatedPod, now: Date): boolean {
+  return created <= now && !reached(goneAt, now);
 }
 
 export function isReady(pod: SimulatedPod, now: Date): boolean {
@@ -197,10 +205,6 @@ export function generateNameOf(workload: SimulatedWorkload): string {
 
 export function replicaSetNameOf({ name, uid }: SimulatedWorkload): string {
   return `${name}-${uid.slice(-10)}`;
-}
-
-function newUid({ random }: KubernetesWorld): string {
-  return [8, 4, 4, 4, 12].map((length) => randomText(length, "0123456789abcdef", random)).join("-");
 }
 
 function after(date: Date, seconds: number): Date {

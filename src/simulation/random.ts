@@ -14,6 +14,18 @@ export function seededRandom(seed: number): Random {
   };
 }
 
+/** From the normal distribution with mean 0 and standard deviation 1 (Box and Muller). */
+export function drawNormal(random: Random): number {
+  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+}
+
+/** One of the items; all are as likely. @throws Error where there are none. */
+export function drawOne<Item>(items: readonly Item[], random: Random): Item {
+  const item = items[Math.floor(random() * items.length)];
+  if (item === undefined) throw new Error("nothing to draw from");
+  return item;
+}
+
 /** The same items in another order (Fisher and Yates). */
 export function shuffled<Item>(items: readonly Item[], random: Random): Item[] {
   const left = [...items];
@@ -25,4 +37,9 @@ export function shuffled<Item>(items: readonly Item[], random: Random): Item[] {
 /** So many characters of this alphabet. */
 export function randomText(length: number, alphabet: string, random: Random): string {
   return Array.from({ length }, () => alphabet.charAt(Math.floor(random() * alphabet.length))).join("");
+}
+
+/** As a UUID is written; of its 128 bits none is fixed. */
+export function randomUuid(random: Random): string {
+  return [8, 4, 4, 4, 12].map((length) => randomText(length, "0123456789abcdef", random)).join("-");
 }

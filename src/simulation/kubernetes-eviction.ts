@@ -1,6 +1,5 @@
 /** The eviction subresource of a pod, as policy/v1 and the disruption controller behave. */
 
-import type { Status } from "./kubernetes-objects.ts";
 import {
   isReady,
   isTerminating,
@@ -10,6 +9,14 @@ import {
   type SimulatedPod,
   stopPod,
 } from "./kubernetes-world.ts";
+
+/** `metav1.Status`, with which the API server answers when it does not answer with the object. */
+export interface Status {
+  readonly code: number;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly details?: object;
+}
 
 /** `meta/v1 DeleteOptions`, as far as it counts. */
 export interface DeleteOptions {

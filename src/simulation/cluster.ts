@@ -1,0 +1,105 @@
+/** The simulated Kubernetes behind the product's own interface, without a server in between. */
+
+import type { Clock, Cluster, EvictReply, Lock } from "../ports.ts";
+import type { PodInfo, Removal, Snapshot, Workload } from "../types.ts";
+import { evict } from "./kubernetes-eviction.ts";
+import {
+  generateNameOf,
+  isReady,
+  isTerminating,
+  type KubernetesWorld,
+  livingPods,
+  type SimulatedPod,
+  type SimulatedWorkload,
+} from "./kubernetes-world.ts";
+
+/** All pods of the world are taken for the group's. The record of removals outlives a run, as the Lease's does. */
+export function createSimulatedCluster(world: KubernetesWorld, clock: Clock): Cluster {
+  const removals: Removal[] = [];
+
+  const lock: Lock = {
+    heldBy: undefined,
+    get removals() {
+      return [...removals];
+    },
+    lost: new AbortController().signal,
+    async removing({ name, uid }) {
+      removals.push({ at: clock.now(), pod: name, uid });
+    },
+    async refused({ uid }) {
+      removals.splice(
+        removals.findLastIndex((removal) => removal.uid === uid),
+        1,
+      );
+    },
+    async release() {},
+  };
+
+  return {
+    async observe(signal) {
+      signal.throwIfAborted();
+      return snapshotOf(world, clock.now());
+    },
+    async lock(_workload, signal) {
+      signal.throwIfAborted();
+      return lock;
+    },
+    async evict({ uid }, signal): Promise<EvictReply> {
+      signal.throwIfAborted();
+      const now = clock.now();
+      const pod = livingPods(world, now).find((one) => one.uid === uid);
+      if (pod === undefined || isTerminating(pod, now)) return { outcome: "gone" };
+      const { code, message = "" } = evict(pod, { preconditions: { uid } }, world, now);
+      return code === 201 ? { outcome: "accepted" } : { outcome: "refused", why: message };
+    },
+  };
+}
+
+function snapshotOf(world: KubernetesWorld, observedAt: Date): Snapshot {
+  const living = livingPods(world, observedAt);
+  const workloads = [...new Set(living.flatMap(({ workload }) => workload ?? []))];
+  const [only, another] = workloads;
+  return {
+    observedAt,
+    controllers: workloads.map(({ kind, name }) => `${kind}/${name}`).toSorted(),
+    workload: only && !another ? workloadOf(only, world) : undefined,
+    pods: living.flatMap((pod) => (pod.workload ? podOf(pod, pod.workload, world, observedAt) : [])),
+    bare: living.filter(({ workload }) => workload === undefined).map(({ name }) => name),
+  };
+}
+
+function podOf(pod: SimulatedPod, workload: SimulatedWorkload, { namespace }: KubernetesWorld, now: Date): PodInfo {
+  const { name, uid, node, created, annotations, graceSeconds } = pod;
+  return {
+    namespace,
+    name,
+    uid,
+    controller: { kind: workload.kind, name: workload.name, uid: workload.uid },
+    namePrefix: generateNameOf(workload),
+    node,
+    created,
+    terminating: isTerminating(pod, now),
+    readySince: isReady(pod, now) ? pod.readyAt : undefined,
+    exempt: annotations["pod-rebalancer.io/exempt"] === "true",
+    graceSeconds,
+  };
+}
+
+function workloadOf(workload: SimulatedWorkload, { namespace, autoscalers }: KubernetesWorld): Workload | undefined {
+  const { kind, name, uid, replicas, minReadySeconds, updatedReplicas, annotations } = workload;
+  if (kind === "DaemonSet") return undefined;
+  const scaler = autoscalers.find(
+    ({ target, desiredReplicas }) => target.name === name && desiredReplicas !== replicas,
+  );
+  return {
+    kind,
+    namespace,
+    name,
+    uid,
+    replicas,
+    minReadySeconds,
+    suspended: annotations["pod-rebalancer.io/suspend"] === "true",
+    rollout: updatedReplicas < replicas ? `${updatedReplicas} of ${replicas} pods are new` : undefined,
+    scaling: scaler && `${scaler.name} wants ${scaler.desiredReplicas}`,
+  };
+}
