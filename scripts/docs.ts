@@ -81,7 +81,7 @@ export function withParts(markdown: string, parts: ReadonlyMap<string, string>):
 }
 
 /** Columns padded to one width, as oxfmt does it. */
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const cells = [header, ...rows].map((row) => row.map((cell) => cell.replaceAll("|", String.raw`\|`)));
   const widths = header.map((_, column) => Math.max(3, ...cells.map((row) => lengthOf(row[column]))));
   const lineOf = (row: readonly string[]) =>

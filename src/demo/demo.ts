@@ -43,7 +43,7 @@ export interface DemoOptions {
 }
 
 /** A typical one: of the first thirty seeds, half do better. All of them start as badly. */
-const SEED = 20;
+const SEED = 19;
 const FACTOR = 20;
 const WIDEST = 100;
 

@@ -173,15 +173,26 @@ export function isTerminating({ terminatingAt }: SimulatedPod, now: Date): boole
  */
 export function stopPod(world: KubernetesWorld, pod: SimulatedPod, now: Date): void {
   if (pod.terminatingAt !== undefined) return;
+  const goneAt = endPod(world, pod, now);
+  if (pod.workload !== undefined) addSuccessor(world, pod, pod.workload.kind === "StatefulSet" ? goneAt : now);
+}
+
+/** The pod stops, and nobody sees to another. @returns when it is gone. */
+export function endPod(world: KubernetesWorld, pod: SimulatedPod, now: Date): Date {
   const goneAt = after(now, Math.min(world.stopSeconds, pod.graceSeconds));
   pod.terminatingAt = now;
   pod.goneAt = goneAt;
-  const { workload, labels, graceSeconds } = pod;
-  if (workload === undefined) return;
-  const inPlace = workload.kind === "StatefulSet";
-  const created = inPlace ? goneAt : now;
+  return goneAt;
+}
+
+/** A new pod like this one, of the same controller. */
+export function addSuccessor(
+  world: KubernetesWorld,
+  { workload, name, labels, graceSeconds }: SimulatedPod,
+  created: Date,
+): void {
   addPod(world, {
-    name: inPlace ? pod.name : podName(world, workload, world.pods.length),
+    name: workload?.kind === "Deployment" ? podName(world, workload, world.pods.length) : name,
     workload,
     labels,
     graceSeconds,

@@ -16,7 +16,7 @@ import { partitionsOf } from "./coordinator.ts";
 import { imbalanceOf } from "./imbalance.ts";
 import { addWorkload, createWorld, type KubernetesWorld, livingPods, type SimulatedPod } from "./kubernetes-world.ts";
 import { createRates, type RateProcess, type RateShape } from "./partition-rates.ts";
-import { drawOne, type Random } from "./random.ts";
+import { drawOne, type Random, shuffled } from "./random.ts";
 import { createScrapes, type ScrapeSettings, scrapedMetrics } from "./scrapes.ts";
 
 export interface SimulationSettings {
@@ -31,7 +31,7 @@ export interface SimulationSettings {
   readonly timing?: Partial<ConsumerTiming>;
   /** How long a new pod takes until it is Ready, and its consumer in the group. */
   readonly bootSeconds?: number;
-  /** How often somebody was replaced before, which is what makes the deal of the partitions a random one. */
+  /** How often somebody was replaced before, one after the other; 0 by default. */
   readonly replacedBefore?: number;
   readonly rates: RateShape;
   /** Rates are drawn until the loads of the members are like this; the one with the highest imbalance where none of 5,000 is. */
@@ -89,7 +89,7 @@ export function createSimulation(settings: SimulationSettings, clock: Clock): Si
     protocol,
     bootSeconds = 8,
   } = settings;
-  const { historySeconds = 600, capacity = 2, replacedBefore = 6 } = settings;
+  const { historySeconds = 600, capacity = 2 } = settings;
   const since = new Date(clock.now().getTime() - historySeconds * 1_000);
   const timing = { ...TIMING, ...settings.timing };
   const stopSeconds = Math.max(2, timing.closeSeconds);
@@ -97,7 +97,7 @@ export function createSimulation(settings: SimulationSettings, clock: Clock): Si
   const created = new Date(since.getTime() - AGE_MILLIS);
   addWorkload(world, { kind, staticMembers, name: "consumer", replicas: pods, labels: { app: "consumer" }, created });
 
-  const start = settledGroup(world, settings, since, replacedBefore);
+  const start = settledGroup(world, settings, since);
   const { rates, draws } = drawUntil(settings, start, since.getTime(), world.random);
   const count = partitionsOf(partitions).length;
   const meanLoad = (MEAN_RATE * count) / pods;
@@ -141,29 +141,28 @@ export function createSimulation(settings: SimulationSettings, clock: Clock): Si
   };
 }
 
-/** The group after all have joined at once and some were replaced since, one after the other. */
-function settledGroup(
-  world: KubernetesWorld,
-  { protocol, partitions, staticMembers }: SimulationSettings,
-  since: Date,
-  replaced: number,
-): Group {
+/**
+ * The group at rest: the partitions were dealt out at random, in equal numbers, which an assignor that does not look at what was
+ * undoes; some members were replaced since, one after the other.
+ */
+function settledGroup(world: KubernetesWorld, settings: SimulationSettings, since: Date): Group {
+  const { protocol, partitions, staticMembers = false, replacedBefore = 0 } = settings;
   const topics = [...partitions.keys()];
   const present = livingPods(world, since);
-  const instanceOf = (name: string) => (staticMembers === true ? { instanceId: name } : {});
-  const joining = present.map((pod) => ({
+  const dealt = shuffled(partitionsOf(partitions), world.random);
+  const members = present.map((pod, seat) => ({
     id: memberIdOf(pod, world),
-    ...instanceOf(pod.name),
+    ...(staticMembers && { instanceId: pod.name }),
     topics,
-    owned: [],
-    generation: -1,
+    owned: dealt.filter((_partition, turn) => turn % present.length === seat),
+    generation: 1,
   }));
-  let group = settle(protocol, { partitions, members: joining });
-  for (let turn = 0; turn < replaced; turn += 1) {
-    const { id: leaves, instanceId = "" } = drawOne(group.members, world.random);
+  let group = settle(protocol, { partitions, members });
+  for (let turn = 0; turn < replacedBefore; turn += 1) {
+    const { id: leaves, instanceId } = drawOne(group.members, world.random);
     const pod = present.find(({ name }) => leaves.startsWith(`${name}-`));
     if (pod === undefined) throw new Error(`no pod of member ${leaves}`);
-    const joins = { id: memberIdOf(pod, world), ...(instanceId !== "" && { instanceId }), topics };
+    const joins = { id: memberIdOf(pod, world), ...(instanceId !== undefined && { instanceId }), topics };
     group = replaceMembers(protocol, group, [{ leaves, joins }], "leave-first");
   }
   return group;

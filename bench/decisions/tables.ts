@@ -1,0 +1,314 @@
+/** The tables and plots of docs/decision-quality.md. Each row is a process of its own, run with the flags that rerun it. */
+
+import { execFile } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+import { table, withParts } from "../../scripts/docs.ts";
+import { confusionOf } from "./confusion.ts";
+import { type Half, LABELS } from "./corpus.ts";
+import { DEFAULT_FLAGS, type Flag, type Flags } from "./flags.ts";
+import type { PolicyName } from "./policies.ts";
+import type { RowObject } from "./row-object.ts";
+
+const PAGE = join(import.meta.dirname, "../../docs/decision-quality.md");
+const MAIN = join(import.meta.dirname, "main.ts");
+
+const run = promisify(execFile);
+
+type Changes = Partial<Record<Flag, string>>;
+
+/** One row of a table: what is said of it, and what differs from the defaults. */
+interface Line {
+  readonly label: readonly string[];
+  readonly flags: Changes;
+}
+
+interface Column {
+  readonly title: string;
+  readonly cell: (row: RowObject) => string;
+}
+
+interface Table {
+  readonly labels: readonly string[];
+  readonly lines: readonly Line[];
+  readonly columns: readonly Column[];
+  readonly plot?: Plot;
+}
+
+/** One figure or several, of a table's lines or of some of them. */
+interface Plot {
+  readonly title: string;
+  readonly axis: string;
+  readonly kind: "bar" | "line";
+  readonly of: (row: RowObject) => boolean;
+  readonly label: (row: RowObject) => string;
+  readonly figures: readonly ((row: RowObject) => number)[];
+}
+
+/** More where more is compared. */
+const MANY = { states: "3000" };
+const STATES = { states: "1000" };
+const UNGATED: Changes = { policy: "balanced", gate: "off" };
+
+const removed: Column = { title: "Removed of what could be", cell: (row) => estimate(row, "removedShare", percent) };
+const betterWorse: Column = {
+  title: "Better / worse",
+  cell: (row) => `${percent(row.better)} / ${percent(row.worse)}`,
+};
+const pods: Column = { title: "Pods removed", cell: ({ podsRemoved }) => fixed(podsRemoved) };
+const perPod: Column = {
+  title: "Removed a pod",
+  cell: ({ removedSharePerPod }) => optional(removedSharePerPod, percent),
+};
+const imbalance: Column = {
+  title: "I before → after (floor)",
+  cell: (row) => `${fixed(row.imbalanceBefore)} → ${fixed(row.imbalanceAfter)} (${fixed(row.floor)})`,
+};
+const paused: Column = {
+  title: "Paused, longest",
+  cell: (row) =>
+    `${fixed(row.partitionsPaused, 1)}, ${optional(row.longestPauseSeconds, (seconds) => `${fixed(seconds, 1)} s`)}`,
+};
+const lag: Column = {
+  title: "Lag before → after",
+  cell: (row) => `${fixed(row.lagBefore)} s → ${fixed(row.lagAfter)} s`,
+};
+const drained: Column = {
+  title: "Drained, after",
+  cell: (row) => `${percent(row.drained)}, ${optional(row.drainSeconds, (seconds) => `${fixed(seconds, 0)} s`)}`,
+};
+const acted: Column = { title: "Acted", cell: (row) => percent(row.acted) };
+const ofThose: Column = {
+  title: "Of those better / worse",
+  cell: ({ better, worse, acted: share }) =>
+    share === 0 ? "–" : `${percent(better / share)} / ${percent(worse / share)}`,
+};
+
+const COMPARED: readonly (readonly [label: string, policy: PolicyName, flags: Changes])[] = [
+  ["balanced, gate off", "balanced", { gate: "off" }],
+  ["balanced, with its thresholds", "balanced", { gate: "on" }],
+  ["nothing", "nothing", {}],
+  ["two random pods", "random", {}],
+  ["the busiest only", "busiest", {}],
+  ["top 2 + bottom 2 (PostHog)", "top-2-bottom-2", {}],
+  ["rollout restart", "rollout-restart", {}],
+  ["best assignment possible", "best-possible", {}],
+];
+
+const ASSIGNORS = [
+  "java-range",
+  "java-roundrobin",
+  "java-sticky",
+  "java-cooperative-sticky",
+  "librdkafka-range",
+  "librdkafka-roundrobin",
+  "librdkafka-cooperative-sticky",
+  "kip848-range",
+  "kip848-uniform",
+];
+
+const SHAPES: readonly Changes[] = [
+  { rates: "zipf:1" },
+  { rates: "lognormal:0.5" },
+  { rates: "lognormal:1" },
+  { rates: "hot:0.22" },
+  { rates: "drifting:0.6" },
+  { rates: "bursty:0.6" },
+  { topics: "4" },
+  { pods: "20", partitions: "100" },
+  { pods: "50", partitions: "256", states: "200" },
+  { "rate-error": "0.2" },
+  { "replaced-before": "8" },
+  { "replaced-before": "40" },
+  { capacity: "1.5" },
+];
+
+const TABLES = {
+  policies: {
+    labels: ["Policy"],
+    lines: COMPARED.map(([label, policy, flags]) => ({ label: [label], flags: { policy, ...flags, ...MANY } })),
+    columns: [removed, betterWorse, pods, perPod, imbalance, paused, lag, drained],
+    plot: {
+      title: "Removed of what could be, %",
+      axis: "policy",
+      kind: "bar",
+      of: ({ policy, gate }) => policy !== "balanced" || gate === "off",
+      label: ({ policy }) => policy,
+      figures: [({ removedShare }) => removedShare],
+    },
+  },
+  orders: {
+    labels: ["Order", "Policy"],
+    lines: ["leave-first", "join-first", "one-barrier", "one-at-a-time", "unknown"].flatMap((order) => [
+      { label: [order, "balanced, gate off"], flags: { ...UNGATED, order, ...STATES } },
+      { label: [order, "the busiest only"], flags: { policy: "busiest", order, ...STATES } },
+      { label: [order, "top 2 + bottom 2"], flags: { policy: "top-2-bottom-2", order, ...STATES } },
+    ]),
+    columns: [removed, betterWorse, pods, paused],
+  },
+  assignors: {
+    labels: ["Assignor"],
+    lines: ASSIGNORS.map((assignor) => ({ label: [assignor], flags: { ...UNGATED, assignor, ...MANY } })),
+    columns: [removed, betterWorse, paused],
+  },
+  gate: {
+    labels: ["I at least", "Gate"],
+    lines: ["1.25", "1.5", "1.75", "2", "2.25", "2.5"].flatMap((least) =>
+      ["off", "on"].map((gate) => ({
+        label: [least, gate],
+        flags: { policy: "balanced", gate, "min-imbalance": least, ...STATES },
+      })),
+    ),
+    columns: [acted, ofThose, removed, imbalance, lag],
+    plot: {
+      title: "Better (above) and worse (below), % of the states, gate off",
+      axis: "I at least",
+      kind: "line",
+      of: ({ gate }) => gate === "off",
+      label: (row) => row["min-imbalance"],
+      figures: [({ better }) => better, ({ worse }) => worse],
+    },
+  },
+  shapes: {
+    labels: ["Differs in", "Gate"],
+    lines: SHAPES.flatMap((flags) =>
+      ["off", "on"].map((gate) => ({
+        label: [written(flags), gate],
+        flags: { ...STATES, ...flags, policy: "balanced", gate },
+      })),
+    ),
+    columns: [acted, removed, betterWorse, imbalance],
+  },
+  repeated: {
+    labels: ["Policy", "Rates"],
+    lines: ["zipf:0.6", "drifting:0.6"].flatMap((rates) =>
+      COMPARED.filter(([, policy]) => policy !== "best-possible" && policy !== "rollout-restart").map(
+        ([label, policy, flags]) => ({
+          label: [label, rates],
+          flags: { policy, ...flags, rates, runs: "100", states: "30" },
+        }),
+      ),
+    ),
+    columns: [pods, imbalance],
+  },
+} as const satisfies Record<string, Table>;
+
+/** What differs from the defaults, as flags. */
+function written(flags: Changes): string {
+  const shown = Object.entries(flags).filter(([flag]) => flag !== "states");
+  return shown.map(([flag, value]) => `\`--${flag} ${value}\``).join(" ");
+}
+
+/** By the name of the part of the page. Each row is run for two seeds, and a part says how many rows agree. */
+export async function allTables(): Promise<ReadonlyMap<string, string>> {
+  const entries = Object.entries(TABLES) as [string, Table][];
+  const jobs = entries.flatMap(([name, { lines }]) => lines.map(({ flags }) => ({ name, flags })));
+  const rows = await inParallel(jobs.flatMap(({ flags }) => [flags, { ...flags, seed: "2" }]));
+  const pairs = jobs.map(({ name }, at) => ({
+    name,
+    first: rows[2 * at] as RowObject,
+    again: rows[2 * at + 1] as RowObject,
+  }));
+  const parts = entries.map(([name, { lines, labels, columns, plot }]): [string, string] => {
+    const own = pairs.filter((pair) => pair.name === name).map(({ first }) => first);
+    const cells = own.map((row, at) => [...(lines[at]?.label ?? []), ...columns.map(({ cell }) => cell(row))]);
+    const markdown = table([...labels, ...columns.map(({ title }) => title)], cells);
+    return [name, plot ? `${markdown}\n\n${plotted(plot, own)}` : markdown];
+  });
+  const corpus = await Promise.all((["train", "held-out"] as const).map(corpusPart));
+  return new Map([...parts, ["seeds", seedsPart(pairs)], ...corpus]);
+}
+
+const CASES = 200;
+
+/** What the product says of each label, in percent of its cases. */
+async function corpusPart(half: Half): Promise<[string, string]> {
+  const confusion = await confusionOf(half, CASES);
+  const endings = [...new Set(LABELS.flatMap((label) => [...(confusion.get(label)?.keys() ?? [])]))].toSorted();
+  const rows = LABELS.map((label) => {
+    const shares = endings.map((ending) => confusion.get(label)?.get(ending) ?? 0);
+    return [`\`${label}\``, ...shares.map((count) => (count === 0 ? "" : String(Math.round((count / CASES) * 100))))];
+  });
+  return [`corpus-${half}`, table(["Label", ...endings.map((ending) => `\`${ending}\``)], rows)];
+}
+
+/** Writes the parts into the page. */
+export function writeTables(tables: ReadonlyMap<string, string>): void {
+  writeFileSync(PAGE, withParts(readFileSync(PAGE, "utf8"), tables));
+}
+
+const COMPARABLE = ["removedShare", "better", "worse", "podsRemoved", "imbalanceAfter"] as const;
+
+/** Two seeds agree where the difference is within the interval of a difference. */
+function seedsPart(pairs: readonly { readonly first: RowObject; readonly again: RowObject }[]): string {
+  const compared = pairs.flatMap(({ first, again }) => COMPARABLE.map((figure) => ({ figure, first, again })));
+  const apart = compared.filter(({ figure, first, again }) => {
+    const margin = Math.hypot(first.margins[figure] ?? 0, again.margins[figure] ?? 0);
+    return Math.abs(first[figure] - again[figure]) > margin;
+  });
+  const named = apart.map(({ figure, first, again }) => {
+    const { margins: _margins, ...flags } = first;
+    const differing = Object.fromEntries(
+      Object.entries(DEFAULT_FLAGS).flatMap(([flag, value]) => {
+        const own = String(flags[flag as Flag]);
+        return own === value ? [] : [[flag, own]];
+      }),
+    );
+    return `${figure} of ${written(differing)} (${fixed(first[figure], 3)}, ${fixed(again[figure], 3)})`;
+  });
+  const all = `${compared.length - apart.length} of ${compared.length} figures of ${pairs.length} rows differ by less than their interval`;
+  return named.length === 0 ? `${all}.` : `${all}; these do not: ${named.join("; ")}.`;
+}
+
+/** As many rows at a time as there are cores. */
+async function inParallel(jobs: readonly Changes[]): Promise<RowObject[]> {
+  const results: RowObject[] = [];
+  const waiting = [...jobs.entries()];
+  async function work(): Promise<void> {
+    for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) {
+      const [at, flags] = job;
+      results[at] = await runFlags(flags);
+      process.stderr.write(`${at + 1} of ${jobs.length}: ${JSON.stringify(flags)}\n`);
+    }
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  return results;
+}
+
+async function runFlags(flags: Changes): Promise<RowObject> {
+  const args = Object.entries(flags as Flags).flatMap(([flag, value]) => [`--${flag}`, value]);
+  const { stdout } = await run(process.execPath, [MAIN, ...args, "--json"]);
+  return JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") as RowObject;
+}
+
+/** As Mermaid draws it; the table beside it says the same. */
+function plotted({ title, axis, kind, of, label, figures }: Plot, all: readonly RowObject[]): string {
+  const rows = all.filter(of);
+  const labels = rows.map((row) => JSON.stringify(label(row)));
+  const series = figures.map(
+    (figure) => `    ${kind} [${rows.map((row) => (figure(row) * 100).toFixed(1)).join(", ")}]`,
+  );
+  const head = [`    title "${title}"`, `    x-axis "${axis}" [${labels.join(", ")}]`, '    y-axis "%"'];
+  return ["```mermaid", "xychart-beta", ...head, ...series, "```"].join("\n");
+}
+
+function estimate(row: RowObject, figure: "removedShare", format: (value: number) => string): string {
+  const margin = row.margins[figure] ?? 0;
+  const value = format(row[figure]);
+  return margin < 0.000_5 ? value : `${value} ± ${(margin * 100).toFixed(1)}`;
+}
+
+function optional(value: number | undefined, format: (value: number) => string): string {
+  return value === undefined ? "–" : format(value);
+}
+
+function percent(share: number): string {
+  return `${(share * 100 + 0).toFixed(Math.abs(share) < 0.1 ? 1 : 0)} %`.replace("-", "−");
+}
+
+function fixed(value: number, digits = 2): string {
+  return value.toFixed(digits);
+}
