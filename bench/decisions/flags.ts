@@ -42,16 +42,25 @@ export interface CommandLine {
   /** Those that were given. */
   readonly given: Partial<Flags>;
   readonly json: boolean;
-  /** Whether the tables of docs/decision-quality.md are to be written. */
+  /** Whether the tables are to be written into docs/decision-quality.md. */
   readonly write: boolean;
+  /** The only one of them that is asked for. */
+  readonly table: string | undefined;
 }
 
 /** @throws TypeError for a flag that there is not. */
 export function readCommandLine(args: readonly string[]): CommandLine {
   const text = Object.fromEntries(Object.keys(DEFAULT_FLAGS).map((name) => [name, { type: "string" }] as const));
-  const { values } = parseArgs({ args: [...args], options: { ...text, json: SWITCH, write: SWITCH } });
-  const { json, write, ...given } = values as Partial<Flags> & { json?: boolean; write?: boolean };
-  return { given, json: json === true, write: write === true };
+  const { values } = parseArgs({
+    args: [...args],
+    options: { ...text, json: SWITCH, write: SWITCH, table: { type: "string" } },
+  });
+  const { json, write, table, ...given } = values as Partial<Flags> & {
+    json?: boolean;
+    write?: boolean;
+    table?: string;
+  };
+  return { given, json: json === true, write: write === true, table };
 }
 
 const SWITCH = { type: "boolean" } as const;

@@ -3,18 +3,21 @@
  * simulated states.
  *
  *     npm run bench:decisions -- --policy balanced --gate off --states 300 --json    one row
- *     npm run bench:decisions [-- --write]                                           all tables of docs/decision-quality.md
+ *     npm run bench:decisions [-- --table gate] [-- --write]    the tables of docs/decision-quality.md
  */
 
 import { DEFAULT_FLAGS, readCommandLine, settingsOf } from "./flags.ts";
 import { rowObject } from "./row-object.ts";
 import { runRow } from "./row.ts";
-import { allTables, writeTables } from "./tables.ts";
+import { renderTables, TABLE_NAMES, writeTables } from "./tables.ts";
 
 async function main(args: readonly string[]): Promise<void> {
-  const { given, json, write } = readCommandLine(args);
+  const { given, json, write, table } = readCommandLine(args);
   if (Object.keys(given).length === 0 && !json) {
-    const tables = await allTables();
+    if (table !== undefined && !TABLE_NAMES.includes(table)) {
+      throw new Error(`--table is ${JSON.stringify(table)}, expected one of ${TABLE_NAMES.join(", ")}`);
+    }
+    const tables = await renderTables(table);
     if (write) writeTables(tables);
     else for (const [name, markdown] of tables) process.stdout.write(`## ${name}\n\n${markdown}\n\n`);
     return;

@@ -197,42 +197,54 @@ const TABLES = {
 } as const satisfies Record<string, Table>;
 
 /** What differs from the defaults, as flags. */
-function written(flags: Changes): string {
-  const shown = Object.entries(flags).filter(([flag]) => flag !== "states");
-  return shown.map(([flag, value]) => `\`--${flag} ${value}\``).join(" ");
+function written(flags: Readonly<Partial<Record<Flag, string | number>>>): string {
+  const differing = Object.entries(DEFAULT_FLAGS).flatMap(([flag, value]) => {
+    const own = String(flags[flag as Flag] ?? value);
+    return own === value || flag === "states" ? [] : [`\`--${flag} ${own}\``];
+  });
+  return differing.join(" ");
 }
 
-/** By the name of the part of the page. Each row is run for two seeds, and a part says how many rows agree. */
-export async function allTables(): Promise<ReadonlyMap<string, string>> {
-  const entries = Object.entries(TABLES) as [string, Table][];
-  const jobs = entries.flatMap(([name, { lines }]) => lines.map(({ flags }) => ({ name, flags })));
-  const rows = await inParallel(jobs.flatMap(({ flags }) => [flags, { ...flags, seed: "2" }]));
-  const pairs = jobs.map(({ name }, at) => ({
-    name,
-    first: rows[2 * at] as RowObject,
-    again: rows[2 * at + 1] as RowObject,
-  }));
-  const parts = entries.map(([name, { lines, labels, columns, plot }]): [string, string] => {
-    const own = pairs.filter((pair) => pair.name === name).map(({ first }) => first);
-    const cells = own.map((row, at) => [...(lines[at]?.label ?? []), ...columns.map(({ cell }) => cell(row))]);
-    const markdown = table([...labels, ...columns.map(({ title }) => title)], cells);
-    return [name, plot ? `${markdown}\n\n${plotted(plot, own)}` : markdown];
-  });
-  const corpus = await Promise.all((["train", "held-out"] as const).map(corpusPart));
-  return new Map([...parts, ["seeds", seedsPart(pairs)], ...corpus]);
+export const TABLE_NAMES = [...Object.keys(TABLES), "corpus"];
+
+/**
+ * By the name of the part of the page. Each row is run for two seeds, and each table says how many of its figures agree.
+ *
+ * @param only - one of {@link TABLE_NAMES}; undefined: all of them.
+ */
+export async function renderTables(only?: string): Promise<ReadonlyMap<string, string>> {
+  const parts = new Map<string, string>();
+  for (const [name, one] of Object.entries(TABLES)) {
+    if (only === undefined || only === name) parts.set(name, await renderTable(one));
+  }
+  if (only === undefined || only === "corpus") {
+    for (const half of ["train", "held-out"] as const) parts.set(`corpus-${half}`, await corpusPart(half));
+  }
+  return parts;
+}
+
+async function renderTable({ lines, labels, columns, plot }: Table): Promise<string> {
+  const rows = await inParallel(lines.flatMap(({ flags }) => [flags, { ...flags, seed: "2" }]));
+  const [first, again] = [0, 1].map((parity) => rows.filter((_row, at) => at % 2 === parity)) as [
+    RowObject[],
+    RowObject[],
+  ];
+  const cells = first.map((row, at) => [...(lines[at]?.label ?? []), ...columns.map(({ cell }) => cell(row))]);
+  const markdown = table([...labels, ...columns.map(({ title }) => title)], cells);
+  return [markdown, ...(plot ? [plotted(plot, first)] : []), agreement(first, again)].join("\n\n");
 }
 
 const CASES = 200;
 
 /** What the product says of each label, in percent of its cases. */
-async function corpusPart(half: Half): Promise<[string, string]> {
+async function corpusPart(half: Half): Promise<string> {
   const confusion = await confusionOf(half, CASES);
   const endings = [...new Set(LABELS.flatMap((label) => [...(confusion.get(label)?.keys() ?? [])]))].toSorted();
   const rows = LABELS.map((label) => {
     const shares = endings.map((ending) => confusion.get(label)?.get(ending) ?? 0);
     return [`\`${label}\``, ...shares.map((count) => (count === 0 ? "" : String(Math.round((count / CASES) * 100))))];
   });
-  return [`corpus-${half}`, table(["Label", ...endings.map((ending) => `\`${ending}\``)], rows)];
+  return table(["Label", ...endings.map((ending) => `\`${ending}\``)], rows);
 }
 
 /** Writes the parts into the page. */
@@ -243,24 +255,17 @@ export function writeTables(tables: ReadonlyMap<string, string>): void {
 const COMPARABLE = ["removedShare", "better", "worse", "podsRemoved", "imbalanceAfter"] as const;
 
 /** Two seeds agree where the difference is within the interval of a difference. */
-function seedsPart(pairs: readonly { readonly first: RowObject; readonly again: RowObject }[]): string {
-  const compared = pairs.flatMap(({ first, again }) => COMPARABLE.map((figure) => ({ figure, first, again })));
-  const apart = compared.filter(({ figure, first, again }) => {
-    const margin = Math.hypot(first.margins[figure] ?? 0, again.margins[figure] ?? 0);
-    return Math.abs(first[figure] - again[figure]) > margin;
+function agreement(first: readonly RowObject[], again: readonly RowObject[]): string {
+  const compared = first.flatMap((row, at) => COMPARABLE.map((figure) => ({ figure, row, other: again[at] ?? row })));
+  const apart = compared.filter(({ figure, row, other }) => {
+    const margin = Math.hypot(row.margins[figure] ?? 0, other.margins[figure] ?? 0);
+    return Math.abs(row[figure] - other[figure]) > margin;
   });
-  const named = apart.map(({ figure, first, again }) => {
-    const { margins: _margins, ...flags } = first;
-    const differing = Object.fromEntries(
-      Object.entries(DEFAULT_FLAGS).flatMap(([flag, value]) => {
-        const own = String(flags[flag as Flag]);
-        return own === value ? [] : [[flag, own]];
-      }),
-    );
-    return `${figure} of ${written(differing)} (${fixed(first[figure], 3)}, ${fixed(again[figure], 3)})`;
+  const all = `With another seed ${compared.length - apart.length} of ${compared.length} figures differ by less than their interval`;
+  const named = apart.map(({ figure, row, other }) => {
+    return `${figure} of ${written(row)}: ${fixed(row[figure], 3)} and ${fixed(other[figure], 3)}`;
   });
-  const all = `${compared.length - apart.length} of ${compared.length} figures of ${pairs.length} rows differ by less than their interval`;
-  return named.length === 0 ? `${all}.` : `${all}; these do not: ${named.join("; ")}.`;
+  return named.length === 0 ? `${all}.` : `${all}; not so ${named.join("; ")}.`;
 }
 
 /** As many rows at a time as there are cores. */
