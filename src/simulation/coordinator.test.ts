@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { type Group, type Order, replaceMembers, settle } from "../kafka/assignors/orders.ts";
 import { type ProtocolName, PROTOCOLS } from "../kafka/assignors/protocols.ts";
 import { type Coordinator, createCoordinator, type Timing } from "./coordinator.ts";
-import { randomUuid, seededRandom } from "./random.ts";
+import { randomTopicId, randomUuid, seededRandom } from "./random.ts";
 
 const TIMING: Timing = { heartbeatSeconds: 3, sessionTimeoutSeconds: 45 };
 const HEARTBEAT = 3_000;
@@ -31,7 +31,8 @@ function scene(protocol: ProtocolName, seed = 1, members = 4, instanceIds = fals
     owned: [],
     generation: -1,
   }));
-  const start = settle(PROTOCOLS[protocol], { partitions, members: joining });
+  const topicIds = new Map(topics.map((topic) => [topic, randomTopicId(random)]));
+  const start = settle(PROTOCOLS[protocol], { partitions, topicIds, members: joining });
   const coordinator = createCoordinator(PROTOCOLS[protocol], TIMING, start, random);
   return { coordinator, start, newcomer: { id: `new-${randomUuid(random)}`, topics } };
 }
@@ -80,26 +81,29 @@ const PLAYED: Record<Exclude<Order, "one-at-a-time">, (scene: Scene, leaver: str
   },
 };
 
-describe.each(["java-range", "java-sticky", "java-cooperative-sticky", "librdkafka-cooperative-sticky"] as const)(
-  "the coordinator of a %s group",
-  (name) => {
-    it.each(Object.keys(PLAYED) as (keyof typeof PLAYED)[])("%s: ends where the assignor's models do", (order) => {
-      fc.assert(
-        fc.property(fc.nat(), fc.integer({ min: 2, max: 9 }), fc.nat(), (seed, members, which) => {
-          const played = scene(name, seed, members);
-          const { coordinator, start, newcomer } = played;
-          const leaver = start.members[which % members]?.id ?? "";
-          PLAYED[order](played, leaver);
-          rest(coordinator);
-          const expected = replaceMembers(PROTOCOLS[name], start, [{ leaves: leaver, joins: newcomer }], order);
-          expect(ownedBy(coordinator.group)).toEqual(ownedBy(expected));
-          expect(coordinator.owners).not.toContain(undefined);
-        }),
-        { numRuns: 50 },
-      );
-    });
-  },
-);
+describe.each([
+  "java-range",
+  "java-sticky",
+  "java-cooperative-sticky",
+  "librdkafka-cooperative-sticky",
+  "kip848-uniform",
+] as const)("the coordinator of a %s group", (name) => {
+  it.each(Object.keys(PLAYED) as (keyof typeof PLAYED)[])("%s: ends where the assignor's models do", (order) => {
+    fc.assert(
+      fc.property(fc.nat(), fc.integer({ min: 2, max: 9 }), fc.nat(), (seed, members, which) => {
+        const played = scene(name, seed, members);
+        const { coordinator, start, newcomer } = played;
+        const leaver = start.members[which % members]?.id ?? "";
+        PLAYED[order](played, leaver);
+        rest(coordinator);
+        const expected = replaceMembers(PROTOCOLS[name], start, [{ leaves: leaver, joins: newcomer }], order);
+        expect(ownedBy(coordinator.group)).toEqual(ownedBy(expected));
+        expect(coordinator.owners).not.toContain(undefined);
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
 
 describe("a rebalance", () => {
   it("stops every member of an eager group from its heartbeat until all have joined again", () => {
@@ -203,12 +207,11 @@ describe("a static member", () => {
 });
 
 describe("a group of the next protocol", () => {
-  const protocol = { ...PROTOCOLS["java-sticky"], rebalances: "by-server" } as const;
-
-  it("has a new target at once, and reaches it heartbeat by heartbeat", () => {
-    const { start, newcomer } = scene("java-sticky");
-    const coordinator = createCoordinator(protocol, TIMING, start, seededRandom(3));
+  it("has a new target at once when somebody joins, and reaches it heartbeat by heartbeat", () => {
+    const { coordinator, newcomer } = scene("kip848-uniform");
     coordinator.join(newcomer, START);
+    expect(coordinator.dueAt).toBe(START);
+    coordinator.pass(START);
     const target = ownedBy(coordinator.group)[newcomer.id] ?? [];
     expect(target.length).toBeGreaterThan(2);
     // What it is to have is given up by its owners first.
@@ -218,13 +221,14 @@ describe("a group of the next protocol", () => {
     expect(end - START).toBeLessThanOrEqual(2 * HEARTBEAT);
   });
 
-  it("gives what a leaver had to others with their next heartbeats, and follows a change of mind", () => {
-    const { start, newcomer } = scene("java-sticky");
-    const coordinator = createCoordinator(protocol, TIMING, start, seededRandom(3));
+  it("notices a leaver with somebody's next heartbeat, and gives what it had to others with theirs", () => {
+    const { coordinator, start, newcomer } = scene("kip848-uniform");
     coordinator.leave(start.members[0]?.id ?? "", true, START);
     expect(ownersOf(coordinator)["nobody"]).toBe(4);
-    coordinator.join(newcomer, START + 1);
-    coordinator.leave(newcomer.id, true, START + 2);
+    expect(coordinator.dueAt).toBeGreaterThan(START);
+    coordinator.join(newcomer, START);
+    coordinator.pass(START);
+    coordinator.leave(newcomer.id, true, START + 1);
     rest(coordinator);
     expect(ownersOf(coordinator)).not.toHaveProperty(["nobody"]);
     expect(Object.keys(ownersOf(coordinator))).toHaveLength(3);

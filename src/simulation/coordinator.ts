@@ -49,12 +49,13 @@ export function createCoordinator(protocol: Protocol, timing: Timing, start: Gro
   const heartbeatMillis = timing.heartbeatSeconds * 1_000;
   const partitions = partitionsOf(start.partitions);
   const places = new Map(partitions.map((partition, place) => [nameOf(partition), place]));
-  const heartbeats = new Map(start.members.map(({ id }) => [id, random() * heartbeatMillis]));
+  const phases = new Map(start.members.map(({ id }) => [id, random() * heartbeatMillis]));
   /** Members of which nobody knows that they are gone → when they will be missed. */
   const away = new Map<string, number>();
   /** While the group rebalances: its members → when they join again; those that are away are waited for. */
   let rejoining: Map<string, number> | undefined;
-  /** KIP-848: what is given up, and what taken over, at which times. */
+  /** KIP-848: when the next target is made; and what is given up and taken over on the way to the last one, at which times. */
+  let retargetAt = Number.POSITIVE_INFINITY;
   let handovers: Handover[] = [];
   let group = start;
   let owners = ownersOf(start);
@@ -66,7 +67,7 @@ export function createCoordinator(protocol: Protocol, timing: Timing, start: Gro
   }
 
   function nextHeartbeat(id: string, at: number): number {
-    const phase = heartbeats.get(id) ?? 0;
+    const phase = phases.get(id) ?? 0;
     return phase + Math.ceil((at - phase) / heartbeatMillis) * heartbeatMillis;
   }
 
@@ -76,7 +77,9 @@ export function createCoordinator(protocol: Protocol, timing: Timing, start: Gro
   }
 
   function changed(at: number): void {
-    if (protocol.rebalances === "by-server") retarget(at);
+    const heartbeats = group.members.map(({ id }) => nextHeartbeat(id, at));
+    // A newcomer's heartbeat is its joining.
+    if (protocol.rebalances === "incremental") retargetAt = Math.min(Number.POSITIVE_INFINITY, ...heartbeats);
     else if (group.members.length === 0) rejoining = undefined;
     else rejoining ??= new Map(group.members.map(({ id }) => [id, nextHeartbeat(id, at)]));
   }
@@ -107,6 +110,7 @@ export function createCoordinator(protocol: Protocol, timing: Timing, start: Gro
   }
 
   function retarget(at: number): void {
+    retargetAt = Number.POSITIVE_INFINITY;
     group = rebalanceOnce(protocol.assign, group);
     handovers = ownersOf(group).flatMap((to, place) => {
       const from = owners[place];
@@ -136,7 +140,7 @@ export function createCoordinator(protocol: Protocol, timing: Timing, start: Gro
     const eager = protocol.rebalances === "eager" && rejoining ? [...rejoining.values()] : [];
     const stops = eager.filter((at) => at > passed);
     const moves = handovers.flatMap(({ releasedAt, takenAt }) => [releasedAt, takenAt]).filter((at) => at > passed);
-    return [...away.values(), barrier(), ...stops, ...moves];
+    return [...away.values(), barrier(), retargetAt, ...stops, ...moves];
   }
   let passed = Number.NEGATIVE_INFINITY;
 
@@ -153,12 +157,13 @@ export function createCoordinator(protocol: Protocol, timing: Timing, start: Gro
     pass(at) {
       passed = at;
       for (const [id, missedAt] of away) if (missedAt <= at) forget(id, at);
+      if (retargetAt <= at) retarget(at);
       passHandovers(at);
       stopEager(at);
       if (barrier() <= at) endRebalance(at);
     },
     join({ id, instanceId, topics }, at) {
-      heartbeats.set(id, at % heartbeatMillis);
+      phases.set(id, at % heartbeatMillis);
       const place = group.members.findIndex((member) => instanceId !== undefined && member.instanceId === instanceId);
       const former = group.members[place];
       if (former !== undefined) {

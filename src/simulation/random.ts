@@ -43,3 +43,11 @@ export function randomText(length: number, alphabet: string, random: Random): st
 export function randomUuid(random: Random): string {
   return [8, 4, 4, 4, 12].map((length) => randomText(length, "0123456789abcdef", random)).join("-");
 }
+
+const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/** 16 random bytes as Kafka writes the id of a topic. */
+export function randomTopicId(random: Random): string {
+  // The last of the 22 characters stands for two bits only.
+  return randomText(21, BASE64, random) + randomText(1, "AQgw", random);
+}

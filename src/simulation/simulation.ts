@@ -16,7 +16,7 @@ import { partitionsOf } from "./coordinator.ts";
 import { imbalanceOf } from "./imbalance.ts";
 import { addWorkload, createWorld, type KubernetesWorld, livingPods, type SimulatedPod } from "./kubernetes-world.ts";
 import { createRates, type RateProcess, type RateShape } from "./partition-rates.ts";
-import { drawOne, type Random, shuffled } from "./random.ts";
+import { drawOne, type Random, randomTopicId, seededRandom, shuffled } from "./random.ts";
 import { createScrapes, type ScrapeSettings, scrapedMetrics } from "./scrapes.ts";
 
 export interface SimulationSettings {
@@ -157,7 +157,10 @@ function settledGroup(world: KubernetesWorld, settings: SimulationSettings, sinc
     owned: dealt.filter((_partition, turn) => turn % present.length === seat),
     generation: 1,
   }));
-  let group = settle(protocol, { partitions, members });
+  // Of a stream of their own: only some assignors look at them.
+  const ids = seededRandom(settings.seed);
+  const topicIds = new Map(topics.map((topic) => [topic, randomTopicId(ids)]));
+  let group = settle(protocol, { partitions, topicIds, members });
   for (let turn = 0; turn < replacedBefore; turn += 1) {
     const { id: leaves, instanceId } = drawOne(group.members, world.random);
     const pod = present.find(({ name }) => leaves.startsWith(`${name}-`));

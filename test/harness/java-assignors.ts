@@ -1,5 +1,6 @@
 /**
- * Runs the Java client's own assignors. As a script it writes their golden vectors anew (`node test/harness/java-assignors.ts`).
+ * Runs Kafka's own assignors, those of the Java client and those of the coordinator (KIP-848). As a script it writes their golden
+ * vectors anew (`node test/harness/java-assignors.ts`).
  */
 
 import { execFile, spawnSync } from "node:child_process";
@@ -15,7 +16,14 @@ const FOLDER = join(import.meta.dirname, "kafka");
 const POM = join(FOLDER, "pom.xml");
 
 /** The assignors whose vectors are checked in, and how many groups of each. */
-const GROUPS = { range: 3_000, "round-robin": 3_000, sticky: 4_500, "cooperative-sticky": 4_500 } as const;
+const GROUPS = {
+  range: 3_000,
+  "round-robin": 3_000,
+  sticky: 4_500,
+  "cooperative-sticky": 4_500,
+  "kip848-range": 3_000,
+  "kip848-uniform": 4_500,
+} as const;
 
 const run = promisify(execFile);
 

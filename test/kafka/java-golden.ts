@@ -1,4 +1,4 @@
-/** Reads and writes the golden vectors of the Java client, in the format that `golden/README.md` describes. */
+/** Reads and writes the golden vectors of the Java client and of the coordinator, in the format that `golden/README.md` describes. */
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,6 +6,7 @@ import { gunzipSync } from "node:zlib";
 
 import type { Assignment, Assignor, Member, TopicPartition } from "../../src/kafka/assignors/assignor.ts";
 import type { Group } from "../../src/kafka/assignors/orders.ts";
+import { asRead } from "../../src/kafka/assignors/uniform-group.ts";
 
 const FOLDER = join(import.meta.dirname, "golden");
 const FIRST_LETTER = 65;
@@ -21,10 +22,13 @@ export function goldenLines(assignor: string): string[] {
 /** The group that a line describes. */
 export function readGroup(line: string): Group {
   const [sizes = "", joined = "", owned = ""] = line.split(";");
-  const counts = sizes.split(",").map((size) => size.split("=") as [topic: string, count: string]);
-  const topics = counts.map(([topic]) => topic);
-  const members = readMembers(joined, topics, readOwned(owned, topics));
-  return { partitions: new Map(counts.map(([topic, count]) => [topic, Number(count)])), members };
+  const described = sizes.split(",").map((size) => size.split(/[=/]/) as [topic: string, count: string, id?: string]);
+  const topics = described.map(([topic]) => topic);
+  return {
+    partitions: new Map(described.map(([topic, count]) => [topic, Number(count)])),
+    topicIds: new Map(described.flatMap(([topic, , id]) => (id === undefined ? [] : [[topic, id] as const]))),
+    members: readMembers(joined, topics, readOwned(owned, topics)),
+  };
 }
 
 /** The line as it would be if `assign` were the real assignor. */
@@ -33,14 +37,17 @@ export function answered(line: string, assign: Assignor): string {
   return [...line.split(";").slice(0, 3), answerOf(group, assign)].join(";");
 }
 
-function answerOf({ partitions, members }: Group, assign: Assignor): string {
+function answerOf(group: Group, assign: Assignor): string {
+  const { partitions, topicIds, members } = group;
   let assignment: Assignment;
   try {
-    assignment = assign(partitions, members);
+    assignment = assign(partitions, members, topicIds);
   } catch {
     return "!";
   }
-  return [...partitions.keys()].map((topic) => rowsOf(topic, assignment, members)).join(",");
+  return (
+    [...partitions.keys()].map((topic) => rowsOf(topic, assignment, members)).join(",") + ordersOf(group, assignment)
+  );
 }
 
 function readMembers(
@@ -63,16 +70,50 @@ function readMembers(
 /** By the member's place. */
 function readOwned(owned: string, topics: readonly string[]): Map<number, TopicPartition[]> {
   const held = new Map<number, TopicPartition[]>();
-  for (const [at, rows] of owned.split(",").entries()) {
+  const [letters = "", ...orders] = owned.split(" ");
+  for (const [at, rows] of letters.split(",").entries()) {
     for (const row of rows.split("/")) {
       for (const [partition, letter] of row.split("").entries()) {
         if (letter === ".") continue;
-        const place = letter.charCodeAt(0) - FIRST_LETTER;
+        const place = placeOf(letter);
         held.set(place, [...(held.get(place) ?? []), { topic: topics[at] ?? "", partition }]);
       }
     }
   }
+  for (const order of orders) {
+    const [letter = "", ...partitions] = order.split(":");
+    held.set(
+      placeOf(letter),
+      partitions.map((each) => readPartition(each, topics)),
+    );
+  }
   return held;
+}
+
+function readPartition(text: string, topics: readonly string[]): TopicPartition {
+  const [at = "", partition = ""] = text.split(".");
+  return { topic: topics[Number(at)] ?? "", partition: Number(partition) };
+}
+
+function placeOf(letter: string): number {
+  return letter.charCodeAt(0) - FIRST_LETTER;
+}
+
+/** What members have in another order than that in which they would have it if it were read in the order of the rows. */
+function ordersOf({ partitions, topicIds = new Map(), members }: Group, assignment: Assignment): string {
+  if (topicIds.size === 0) return "";
+  const topics = [...partitions.keys()];
+  const orders = members.flatMap(({ id }, at) => {
+    const own = (assignment.get(id) ?? []).map((each) => `:${topics.indexOf(each.topic)}.${each.partition}`);
+    const sorted = topics.flatMap((topic) =>
+      (assignment.get(id) ?? [])
+        .filter((each) => each.topic === topic)
+        .toSorted((one, other) => one.partition - other.partition),
+    );
+    const read = asRead(sorted, topicIds).map((each) => `:${topics.indexOf(each.topic)}.${each.partition}`);
+    return own.join("") === read.join("") ? [] : [` ${String.fromCharCode(FIRST_LETTER + at)}${own.join("")}`];
+  });
+  return orders.join("");
 }
 
 function rowsOf(topic: string, assignment: Assignment, members: readonly Member[]): string {

@@ -10,8 +10,8 @@ import { goldenLines } from "./java-golden.ts";
 const missing = await assignorsMissing();
 if (missing !== undefined) process.stderr.write(`SKIPPED: the golden vectors: ${missing}\n`);
 
-describe.skipIf(missing !== undefined)("the golden vectors of the Java client", () => {
-  it.concurrent.each(["range", "round-robin", "sticky", "cooperative-sticky"])(
+describe.skipIf(missing !== undefined)("the golden vectors of the Java client and of the coordinator", () => {
+  it.concurrent.each(["range", "round-robin", "sticky", "cooperative-sticky", "kip848-range", "kip848-uniform"])(
     "%s: is written again",
     async (assignor) => {
       const lines = goldenLines(assignor);

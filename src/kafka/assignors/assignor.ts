@@ -6,14 +6,14 @@ export interface TopicPartition {
   readonly partition: number;
 }
 
-/** A member as its JoinGroup request describes it. */
+/** A member as its JoinGroup request describes it, or with KIP-848 the answer to a ConsumerGroupDescribe request. */
 export interface Member {
   /** Decides ties: by the order of the ids, or by the hash codes of them, as the assignor has it. */
   readonly id: string;
   /** group.instance.id (KIP-345). */
   readonly instanceId?: string;
   readonly topics: readonly string[];
-  /** What it owned when it joined; empty for a newcomer. */
+  /** What it owned when it joined; empty for a newcomer. With KIP-848 its last target. */
   readonly owned: readonly TopicPartition[];
   /** The generation in which it owned that; -1 for a newcomer. */
   readonly generation: number;
@@ -22,5 +22,12 @@ export interface Member {
 /** Member id -> what it is assigned, in the assignor's own order. */
 export type Assignment = ReadonlyMap<string, readonly TopicPartition[]>;
 
-/** @param partitions - number of partitions by topic. */
-export type Assignor = (partitions: ReadonlyMap<string, number>, members: readonly Member[]) => Assignment;
+/**
+ * @param partitions - number of partitions by topic.
+ * @param topicIds - by topic, as Kafka writes them (22 characters); decide ties where the assignor goes by them.
+ */
+export type Assignor = (
+  partitions: ReadonlyMap<string, number>,
+  members: readonly Member[],
+  topicIds?: ReadonlyMap<string, string>,
+) => Assignment;

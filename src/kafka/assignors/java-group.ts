@@ -1,4 +1,7 @@
-/** What the Java client's assignors share: the topics in question, and the orders in which Java compares and walks. */
+/**
+ * What Kafka's own assignors share, those of the Java client and those of the coordinator: the topics in question, and the orders
+ * in which Java compares and walks.
+ */
 
 import type { Member, TopicPartition } from "./assignor.ts";
 
@@ -63,8 +66,18 @@ export function inHashOrder<Item>(
   hashOf: (item: Item) => number,
   peak: number = items.length,
 ): Item[] {
-  let buckets = SMALLEST_TABLE;
-  while (peak > buckets * FULL_AT) buckets *= 2;
+  return inBuckets(items, hashOf, tableFor(peak));
+}
+
+/** The number of buckets of a table that has grown from `buckets` to hold `peak` keys. */
+export function tableFor(peak: number, buckets: number = SMALLEST_TABLE): number {
+  let size = buckets;
+  while (peak > size * FULL_AT) size *= 2;
+  return size;
+}
+
+/** As {@link inHashOrder}, for a table with a number of buckets that is known: a power of two. */
+export function inBuckets<Item>(items: readonly Item[], hashOf: (item: Item) => number, buckets: number): Item[] {
   const placed = items.map((item) => {
     const hash = hashOf(item);
     return { item, bucket: (hash ^ (hash >>> 16)) & (buckets - 1) };

@@ -9,6 +9,8 @@ import type { Assignor, Member } from "./assignor.ts";
 export interface Group {
   /** Number of partitions by topic. */
   readonly partitions: ReadonlyMap<string, number>;
+  /** As the assignor wants them; only KIP-848's uniform does. */
+  readonly topicIds?: ReadonlyMap<string, string>;
   readonly members: readonly Member[];
 }
 
@@ -21,9 +23,10 @@ export interface Replacement {
 
 /**
  * - `leave-first`: the survivors rebalance without those who left, then all join. The usual one where a boot takes longer than
- *   a heartbeat.
- * - `join-first`: the new ones are there before the old ones are missed. Where members are killed without a LeaveGroup.
- * - `one-barrier`: old ones leave and new ones join within one rebalance.
+ *   a heartbeat. With KIP-848 they join one after the other.
+ * - `join-first`: the new ones are there before the old ones are missed. Where members are killed without a LeaveGroup. With
+ *   KIP-848 they join one after the other.
+ * - `one-barrier`: old ones leave and new ones join within one rebalance; with KIP-848, before the next target is computed.
  * - `one-at-a-time`: `leave-first` for one member after the other.
  */
 export type Order = "leave-first" | "join-first" | "one-barrier" | "one-at-a-time";
@@ -31,11 +34,17 @@ export type Order = "leave-first" | "join-first" | "one-barrier" | "one-at-a-tim
 export interface Protocol {
   readonly assign: Assignor;
   /**
-   * `eager`: the result of one round holds. `cooperative` (KIP-429): whoever must give up a partition does so and joins
-   * again, and the next round hands it out. `by-server` (KIP-848): the result of one round is the target, which the members
-   * reach one by one.
+   * - `eager`: the result of one round holds.
+   * - `cooperative` (KIP-429): whoever must give up a partition does so and joins again, and the next round hands it out.
+   * - `incremental` (KIP-848): from the last target the coordinator computes the next one, and that holds, because whoever is to
+   *   have a partition gets it as soon as it is given up. It does so when a member joins, but after a leave only at the next
+   *   heartbeat of another member: each newcomer brings about a target of its own, and who leaves at about the same time shares one.
+   *
+   *   Kafka 4.3 and newer wait for `group.consumer.assignment.interval.ms` (1 s by default, KIP-1263) between two targets. For
+   *   one or two newcomers that come at least so long after the leave's target that is the same. Of three or more that come within it
+   *   all but the first share a target, which is not modelled. It also makes `one-barrier` likelier.
    */
-  readonly rebalances: "eager" | "cooperative" | "by-server";
+  readonly rebalances: "eager" | "cooperative" | "incremental";
 }
 
 /** More rounds than any rebalance takes that comes to an end: usually two. */
@@ -55,18 +64,23 @@ export function replaceMembers(
   if (order === "one-at-a-time") {
     return replacements.reduce((now, one) => replaceMembers(protocol, now, [one], "leave-first"), group);
   }
-  return STEPS[order].reduce((now, step) => settle(protocol, step(now, replacements)), group);
+  const leave: Step = (now) => without(now, replacements);
+  const waves = protocol.rebalances === "incremental" ? replacements.map((one) => [one]) : [replacements];
+  const joins = waves.map(
+    (wave): Step =>
+      (now) =>
+        withNewcomers(now, wave),
+  );
+  const steps: Record<typeof order, Step[]> = {
+    "leave-first": [leave, ...joins],
+    "join-first": [...joins, leave],
+    "one-barrier": [(now) => withNewcomers(leave(now), replacements)],
+  };
+  return steps[order].reduce((now, step) => settle(protocol, step(now)), group);
 }
 
-/** What happens before each time that the group settles. */
-const STEPS: Record<
-  Exclude<Order, "one-at-a-time">,
-  readonly ((group: Group, replacements: readonly Replacement[]) => Group)[]
-> = {
-  "leave-first": [without, withNewcomers],
-  "join-first": [withNewcomers, without],
-  "one-barrier": [(group, replacements) => withNewcomers(without(group, replacements), replacements)],
-};
+/** What happens before the group settles again. */
+type Step = (group: Group) => Group;
 
 /** Rebalances until nobody has to give anything up any more. */
 export function settle(protocol: Protocol, group: Group): Group {
@@ -80,11 +94,12 @@ export function settle(protocol: Protocol, group: Group): Group {
 }
 
 /** One round: what each member owns then is what it was assigned, in the next generation. */
-export function rebalanceOnce(assign: Assignor, { partitions, members }: Group): Group {
-  const assignment = assign(partitions, members);
+export function rebalanceOnce(assign: Assignor, group: Group): Group {
+  const { partitions, members, topicIds } = group;
+  const assignment = assign(partitions, members, topicIds);
   const generation = Math.max(0, ...members.map((member) => member.generation)) + 1;
   return {
-    partitions,
+    ...group,
     members: members.map((member) => ({ ...member, owned: assignment.get(member.id) ?? [], generation })),
   };
 }
@@ -101,12 +116,12 @@ function nameOf({ topic, partition }: Member["owned"][number]): string {
   return `${topic}/${partition}`;
 }
 
-function without({ partitions, members }: Group, replacements: readonly Replacement[]): Group {
+function without(group: Group, replacements: readonly Replacement[]): Group {
   const leaving = new Set(replacements.map(({ leaves }) => leaves));
-  return { partitions, members: members.filter(({ id }) => !leaving.has(id)) };
+  return { ...group, members: group.members.filter(({ id }) => !leaving.has(id)) };
 }
 
-function withNewcomers({ partitions, members }: Group, replacements: readonly Replacement[]): Group {
+function withNewcomers(group: Group, replacements: readonly Replacement[]): Group {
   const newcomers = replacements.map(({ joins }) => ({ ...joins, owned: [], generation: -1 }));
-  return { partitions, members: [...members, ...newcomers] };
+  return { ...group, members: [...group.members, ...newcomers] };
 }

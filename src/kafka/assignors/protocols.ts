@@ -6,15 +6,18 @@ import type { Protocol } from "./orders.ts";
 import { range } from "./range.ts";
 import { roundRobin } from "./round-robin.ts";
 import { cooperativeSticky, sticky } from "./sticky.ts";
+import { uniform } from "./uniform.ts";
 import { UnpredictableAssignment } from "./unpredictable.ts";
 import { withholding } from "./withholding.ts";
 
-/** Client, then the name that it registers in the group. */
+/** Client, then the name that it registers in the group; `kip848` for those that the coordinator has itself. */
 export const PROTOCOLS = {
   "java-range": { assign: range, rebalances: "eager" },
   "java-roundrobin": { assign: roundRobin, rebalances: "eager" },
   "java-sticky": { assign: sticky, rebalances: "eager" },
   "java-cooperative-sticky": { assign: cooperativeSticky, rebalances: "cooperative" },
+  "kip848-range": { assign: range, rebalances: "incremental" },
+  "kip848-uniform": { assign: uniform, rebalances: "incremental" },
   "librdkafka-range": { assign: allOrNoneStatic(range), rebalances: "eager" },
   "librdkafka-roundrobin": { assign: allOrNoneStatic(roundRobin), rebalances: "eager" },
   "librdkafka-cooperative-sticky": { assign: withholding(librdkafkaSticky), rebalances: "cooperative" },

@@ -6,6 +6,8 @@ import { assignableTopics, emptyHands, inMemberOrder } from "./java-group.ts";
  * each subscriber; the first ones have one more where it does not divide. What members owned does not count, so that a
  * newcomer in the same place of the order gets exactly what the one before it had.
  *
+ * `org.apache.kafka.coordinator.group.assignor.RangeAssignor`, the coordinator's own (KIP-848), gives the same.
+ *
  * Without racks (KIP-881): it is what the client computes when `client.rack` is not set.
  *
  * @returns by topic name, then ascending.

@@ -1,6 +1,7 @@
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -9,10 +10,13 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.TreeSet;
 import java.util.logging.Handler;
 import java.util.logging.Level;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
 import org.apache.kafka.clients.consumer.ConsumerPartitionAssignor;
 import org.apache.kafka.clients.consumer.ConsumerPartitionAssignor.Assignment;
@@ -28,16 +32,38 @@ import org.apache.kafka.common.Cluster;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.PartitionInfo;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.utils.Time;
+import org.apache.kafka.common.utils.internals.LogContext;
+import org.apache.kafka.coordinator.common.runtime.CoordinatorMetadataDelta;
+import org.apache.kafka.coordinator.common.runtime.CoordinatorMetadataImage;
+import org.apache.kafka.coordinator.common.runtime.CoordinatorRecord;
+import org.apache.kafka.coordinator.group.api.assignor.ConsumerGroupPartitionAssignor;
+import org.apache.kafka.coordinator.group.assignor.UniformAssignor;
+import org.apache.kafka.coordinator.group.generated.ConsumerGroupTargetAssignmentMemberKey;
+import org.apache.kafka.coordinator.group.generated.ConsumerGroupTargetAssignmentMemberValue;
+import org.apache.kafka.coordinator.group.modern.ModernGroupMember;
+import org.apache.kafka.coordinator.group.modern.TargetAssignmentBuilder.ConsumerTargetAssignmentBuilder;
+import org.apache.kafka.coordinator.group.modern.consumer.ConsumerGroup;
+import org.apache.kafka.coordinator.group.modern.consumer.ConsumerGroupMember;
+import org.apache.kafka.coordinator.group.util.UpdatedMembersAndTargetAssignmentView;
+import org.apache.kafka.timeline.SnapshotRegistry;
 
 /**
- * Writes what the Java client's own assignors answer for random groups, one group a line; test/kafka/java-golden.ts says how a line
- * reads. Each line depends on its number only: `java GoldenVectors.java ASSIGNOR FROM COUNT`.
+ * Writes what Kafka's own assignors answer for random groups, those of the Java client and those of the coordinator (KIP-848), one
+ * group a line; test/kafka/golden/README.md says how a line reads. Each line depends on its number only:
+ * `java GoldenVectors.java ASSIGNOR FROM COUNT`.
  */
 public final class GoldenVectors {
   private static final List<String> NAMES =
       List.of("orders", "payments", "clicks", "audit-log", "users.v2", "x", "stock", "mail_out");
   /** So many have a letter of their own in what is written. */
   private static final int MOST_MEMBERS = 50;
+  /** Few, so that they compress well. */
+  private static final List<Uuid> TOPIC_IDS =
+      new SplittableRandom(848).longs(64).mapToObj(bits -> new Uuid(bits, Long.rotateLeft(bits * bits, 31))).toList();
+  /** What befalls a group of the coordinator, as {@link #change} numbers it: nobody comes back as who it was. */
+  private static final List<Integer> COORDINATED = List.of(0, 0, 2, 2, 4, 4, 4, 9, 9, 10, 10, 12);
   private static final Node BROKER = new Node(1, "localhost", 9092);
 
   /** Held here, because the log manager alone would let it go. */
@@ -81,11 +107,141 @@ public final class GoldenVectors {
     }
   }
 
+  private record Topic(String name, Uuid id, int partitionCount) implements CoordinatorMetadataImage.TopicMetadata {
+    @Override
+    public List<String> partitionRacks(int partition) {
+      return List.of();
+    }
+  }
+
+  /** The topics that exist, as the coordinator sees them. */
+  private record Image(List<Topic> topics) implements CoordinatorMetadataImage {
+    @Override
+    public Set<Uuid> topicIds() {
+      return topics.stream().map(Topic::id).collect(Collectors.toSet());
+    }
+
+    @Override
+    public Set<String> topicNames() {
+      return topics.stream().map(Topic::name).collect(Collectors.toSet());
+    }
+
+    @Override
+    public Optional<CoordinatorMetadataImage.TopicMetadata> topicMetadata(String name) {
+      return topics.stream().filter(topic -> topic.name.equals(name)).<TopicMetadata>map(topic -> topic).findAny();
+    }
+
+    @Override
+    public Optional<CoordinatorMetadataImage.TopicMetadata> topicMetadata(Uuid id) {
+      return topics.stream().filter(topic -> topic.id.equals(id)).<TopicMetadata>map(topic -> topic).findAny();
+    }
+
+    @Override
+    public CoordinatorMetadataDelta emptyDelta() {
+      return CoordinatorMetadataDelta.EMPTY;
+    }
+
+    @Override
+    public long version() {
+      return 1;
+    }
+
+    @Override
+    public boolean isEmpty() {
+      return topics.isEmpty();
+    }
+  }
+
+  /**
+   * A group as the coordinator keeps it, in its own classes, because the order in which it walks through their maps decides ties.
+   * Does what GroupMetadataManager does in a heartbeat, up to the replay of the records.
+   */
+  private static final class Coordinator {
+    private final ConsumerGroupPartitionAssignor assignor;
+    private final ConsumerGroup group =
+        new ConsumerGroup(new LogContext(), new SnapshotRegistry(new LogContext()), "group");
+    private UpdatedMembersAndTargetAssignmentView<
+            ConsumerGroupMember, org.apache.kafka.coordinator.group.modern.Assignment>
+        view;
+    /** Whose heartbeat has the next target computed. */
+    private ConsumerGroupMember current;
+
+    Coordinator(ConsumerGroupPartitionAssignor assignor) {
+      this.assignor = assignor;
+    }
+
+    /**
+     * The group is these members from now on; the last one, if it is new, is about to join.
+     *
+     * @return their ids in the order in which the coordinator walks through them.
+     */
+    List<String> update(List<Member> members) {
+      Set<String> present = members.stream().map(member -> member.id).collect(Collectors.toSet());
+      for (String id : List.copyOf(group.members().keySet())) {
+        if (present.contains(id)) continue;
+        group.removeMember(id);
+        group.removeTargetAssignment(id);
+      }
+      for (Member member : members.subList(0, members.size() - 1)) group.updateMember(described(member));
+      current = described(members.get(members.size() - 1));
+      view = new UpdatedMembersAndTargetAssignmentView<>(
+          group.members(), group.staticMembers(), group.targetAssignment(), ModernGroupMember::instanceId);
+      view.addOrUpdateMember(current.memberId(), current);
+      return List.copyOf(view.members().keySet());
+    }
+
+    /** Computes and takes over the next target. */
+    Map<String, List<TopicPartition>> assign(Image image) {
+      ConsumerGroupMember before = group.members().get(current.memberId());
+      List<CoordinatorRecord> records = new ConsumerTargetAssignmentBuilder("group", 1, assignor)
+          .withTime(Time.SYSTEM)
+          .withMembers(view.members())
+          .withSubscriptionType(ConsumerGroup.subscriptionType(
+              Map.of(), group.computeSubscribedTopicNames(before, current), view.members().size()))
+          .withTargetAssignment(view.targetAssignment())
+          .withInvertedTargetAssignment(group.invertedTargetAssignment())
+          .withMetadataImage(image)
+          .build()
+          .records();
+      group.updateMember(current);
+      for (CoordinatorRecord record : records) {
+        if (record.key() instanceof ConsumerGroupTargetAssignmentMemberKey key) {
+          ConsumerGroupTargetAssignmentMemberValue value =
+              (ConsumerGroupTargetAssignmentMemberValue) record.value().message();
+          group.updateTargetAssignment(
+              key.memberId(), org.apache.kafka.coordinator.group.modern.Assignment.fromRecord(value));
+        }
+      }
+      Map<String, List<TopicPartition>> target = new HashMap<>();
+      for (String member : group.members().keySet()) {
+        List<TopicPartition> own = new ArrayList<>();
+        group.targetAssignment(member).partitions().forEach((id, partitions) -> {
+          String topic = image.topicMetadata(id).orElseThrow().name();
+          for (int partition : partitions) own.add(new TopicPartition(topic, partition));
+        });
+        target.put(member, own);
+      }
+      return target;
+    }
+
+    private static ConsumerGroupMember described(Member member) {
+      return new ConsumerGroupMember.Builder(member.id)
+          .setInstanceId(member.instanceId)
+          .setSubscribedTopicNames(List.copyOf(new TreeSet<>(member.topics)))
+          .build();
+    }
+  }
+
   private final String assignor;
+  /** Where the coordinator assigns, and not a member. */
+  private final Coordinator coordinator;
   private final SplittableRandom random;
   private final boolean keepsState;
+  /** The order in which somebody owns something counts, and so do the topics' ids. */
+  private final boolean ordered;
   private final boolean mixed;
   private final Map<String, Integer> topics = new LinkedHashMap<>();
+  private final Map<String, Uuid> topicIds = new HashMap<>();
   private final List<Member> members = new ArrayList<>();
   /** Members that miss a round, and may come back with what they owned before it. */
   private final List<Member> away = new ArrayList<>();
@@ -93,11 +249,19 @@ public final class GoldenVectors {
   private GoldenVectors(String assignor, long number) {
     this.assignor = assignor;
     random = new SplittableRandom(number);
-    keepsState = assignor.endsWith("sticky");
+    coordinator =
+        switch (assignor) {
+          case "kip848-uniform" -> new Coordinator(new UniformAssignor());
+          case "kip848-range" -> new Coordinator(new org.apache.kafka.coordinator.group.assignor.RangeAssignor());
+          default -> null;
+        };
+    ordered = assignor.equals("kip848-uniform");
+    keepsState = coordinator != null || assignor.endsWith("sticky");
     mixed = chance(0.6);
     int names = 1 + random.nextInt(6);
     int size = chance(0.5) ? 8 : chance(0.7) ? 24 : 64;
     for (int at = 0; at < names; at++) topics.put(NAMES.get(at), 1 + random.nextInt(size));
+    if (coordinator != null) nameTopics();
     int most = chance(0.6) ? 6 : chance(0.95) ? 20 : MOST_MEMBERS;
     for (int joining = 1 + random.nextInt(most); joining > 0; joining--) join();
   }
@@ -118,6 +282,10 @@ public final class GoldenVectors {
   private String line() {
     int rounds = keepsState ? 1 + random.nextInt(5) : 1;
     for (int generation = 1; ; generation++) {
+      if (coordinator != null) {
+        List<String> order = coordinator.update(members);
+        members.sort(Comparator.comparingInt(member -> order.indexOf(member.id)));
+      }
       String before = describe();
       Map<String, List<TopicPartition>> after;
       try {
@@ -135,7 +303,7 @@ public final class GoldenVectors {
   }
 
   private void change() {
-    switch (random.nextInt(14)) {
+    switch (coordinator == null ? random.nextInt(14) : COORDINATED.get(random.nextInt(COORDINATED.size()))) {
       case 0, 1 -> leave(1 + random.nextInt(3));
       case 2, 3 -> {
         for (int joining = 1 + random.nextInt(3); joining > 0 && members.size() < MOST_MEMBERS; joining--) join();
@@ -152,14 +320,20 @@ public final class GoldenVectors {
         if (members.size() + away.size() <= MOST_MEMBERS) members.addAll(away);
         away.clear();
       }
-      case 9 -> topics.computeIfPresent(anyTopic(), (topic, count) -> count + 1 + random.nextInt(8));
+      case 9 -> {
+        String topic = anyTopic();
+        int more = 1 + random.nextInt(8);
+        // One that is deleted would come back under another id, which makes it another topic to the coordinator.
+        if (coordinator == null || topics.get(topic) > 0) topics.merge(topic, more, Integer::sum);
+      }
       case 10, 11 -> changeSubscriptions();
       default -> rarely();
     }
   }
 
   private void rarely() {
-    if (chance(0.3)) {
+    // A coordinator knows of no smaller topic and of no partition with two owners.
+    if (coordinator != null || chance(0.3)) {
       topics.put(anyTopic(), 0);
     } else if (chance(0.5)) {
       topics.computeIfPresent(anyTopic(), (topic, count) -> random.nextInt(count + 1));
@@ -180,13 +354,30 @@ public final class GoldenVectors {
   }
 
   private void join() {
-    Member member = new Member(String.format("m-%04x", random.nextInt(0x10000)));
+    Member member = new Member(newId());
     boolean taken = members.stream().anyMatch(other -> other.id.equals(member.id));
     if (taken || away.stream().anyMatch(other -> other.id.equals(member.id))) return;
     if (!keepsState && chance(0.2)) member.instanceId = "i" + (members.size() * 7 % MOST_MEMBERS);
+    if (assignor.equals("kip848-range") && chance(0.2)) member.instanceId = "i" + random.nextInt(1_000_000);
     boolean alike = !mixed && !members.isEmpty();
     member.topics = alike ? members.get(0).topics : subscription(mixed);
     members.add(member);
+  }
+
+  /** Shortened, but else as a member of the coordinator's names itself (KIP-1082); the others are named by hand. */
+  private String newId() {
+    return coordinator == null
+        ? String.format("m-%04x", random.nextInt(0x10000))
+        : new Uuid(random.nextLong(), 0).toString().substring(0, 6);
+  }
+
+  private void nameTopics() {
+    for (String topic : topics.keySet()) {
+      Uuid id;
+      do id = TOPIC_IDS.get(random.nextInt(TOPIC_IDS.size()));
+      while (topicIds.containsValue(id));
+      topicIds.put(topic, id);
+    }
   }
 
   private Set<String> subscription(boolean partial) {
@@ -209,6 +400,15 @@ public final class GoldenVectors {
   }
 
   private Map<String, List<TopicPartition>> assign() {
+    return coordinator == null ? assignAsLeader() : coordinator.assign(image());
+  }
+
+  private Image image() {
+    Stream<String> existing = topics.keySet().stream().filter(topic -> topics.get(topic) > 0);
+    return new Image(existing.map(topic -> new Topic(topic, topicIds.get(topic), topics.get(topic))).toList());
+  }
+
+  private Map<String, List<TopicPartition>> assignAsLeader() {
     PATIENCE.renew();
     List<PartitionInfo> infos = new ArrayList<>();
     Node[] replicas = {BROKER};
@@ -260,7 +460,7 @@ public final class GoldenVectors {
 
   private String describe() {
     List<String> sizes = new ArrayList<>();
-    topics.forEach((topic, count) -> sizes.add(topic + "=" + count));
+    topics.forEach((topic, count) -> sizes.add(topic + "=" + count + (ordered ? "/" + topicIds.get(topic) : "")));
     List<String> joined = new ArrayList<>();
     List<String> names = List.copyOf(topics.keySet());
     for (Member member : members) {
@@ -277,7 +477,35 @@ public final class GoldenVectors {
   private String describe(Map<String, List<TopicPartition>> ownership) {
     List<String> described = new ArrayList<>();
     for (String topic : topics.keySet()) described.add(describe(topic, ownership));
-    return String.join(",", described);
+    return String.join(",", described) + describeOrder(ownership);
+  }
+
+  /** What somebody owns in another order than that in which the coordinator would have it if it were all it knew. */
+  private String describeOrder(Map<String, List<TopicPartition>> ownership) {
+    StringBuilder described = new StringBuilder();
+    for (int at = 0; ordered && at < members.size(); at++) {
+      List<TopicPartition> own = ownership.get(members.get(at).id);
+      if (own.equals(inOrder(own))) continue;
+      described.append(' ').append((char) ('A' + at));
+      List<String> names = List.copyOf(topics.keySet());
+      own.forEach(each -> described.append(':').append(names.indexOf(each.topic())).append('.').append(each.partition()));
+    }
+    return described.toString();
+  }
+
+  /** As the coordinator has it that reads it topic by topic, by number, from its log. */
+  private List<TopicPartition> inOrder(List<TopicPartition> own) {
+    Map<Uuid, Set<Integer>> read = new HashMap<>();
+    for (String topic : topics.keySet()) {
+      List<Integer> partitions =
+          own.stream().filter(each -> each.topic().equals(topic)).map(TopicPartition::partition).sorted().toList();
+      if (!partitions.isEmpty()) read.put(topicIds.get(topic), new HashSet<>(partitions));
+    }
+    Map<Uuid, String> names = new HashMap<>();
+    topicIds.forEach((topic, id) -> names.put(id, topic));
+    List<TopicPartition> ordered = new ArrayList<>();
+    read.forEach((id, partitions) -> partitions.forEach(each -> ordered.add(new TopicPartition(names.get(id), each))));
+    return ordered;
   }
 
   /** A letter for each partition's owner; who owns one that has an owner already stands in another row. */
