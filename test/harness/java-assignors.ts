@@ -46,9 +46,19 @@ export async function assignorsMissing(): Promise<string | undefined> {
 
 /** @returns the lines of these numbers, as GoldenVectors.java writes them. */
 export async function askAssignor(assignor: string, from: number, count: number): Promise<string[]> {
-  const args = ["-XX:TieredStopAtLevel=1", "-cp", join(await ensureKafka(), "*")];
-  const vectors = [join(FOLDER, "GoldenVectors.java"), assignor, String(from), String(count)];
-  const { stdout } = await run("java", [...args, ...vectors], { maxBuffer: 256 * 1024 * 1024 });
+  return await goldenVectors([assignor, String(from), String(count)]);
+}
+
+/** @returns the groups that were given, each with the answer of an assignor of the client. */
+export async function answersTo(assignor: string, lines: readonly string[]): Promise<string[]> {
+  return await goldenVectors([assignor], `${lines.join("\n")}\n`);
+}
+
+async function goldenVectors(args: readonly string[], input = ""): Promise<string[]> {
+  const java = ["-XX:TieredStopAtLevel=1", "-cp", join(await ensureKafka(), "*"), join(FOLDER, "GoldenVectors.java")];
+  const running = run("java", [...java, ...args], { maxBuffer: 256 * 1024 * 1024 });
+  running.child.stdin?.end(input);
+  const { stdout } = await running;
   return stdout.trimEnd().split("\n");
 }
 

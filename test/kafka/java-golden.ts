@@ -31,6 +31,20 @@ export function readGroup(line: string): Group {
   };
 }
 
+/** The fields of a line that describe the group; for the assignors of the client. */
+export function lineOf({ partitions, members }: Group): string {
+  const topics = [...partitions.keys()];
+  const joined = members.map(({ id, generation, topics: wanted, instanceId }) => {
+    const places = topics.flatMap((topic, at) => (wanted.includes(topic) ? [at] : [])).join("");
+    return [id, generation, places, ...(instanceId === undefined ? [] : [instanceId])].join("/");
+  });
+  const owned = new Map(members.map((member) => [member.id, member.owned]));
+  const sizes = [...partitions].map(([topic, count]) => `${topic}=${count}`);
+  return [sizes, joined, topics.map((topic) => rowsOf(topic, owned, members))]
+    .map((field) => field.join(","))
+    .join(";");
+}
+
 /** The line as it would be if `assign` were the real assignor. */
 export function answered(line: string, assign: Assignor): string {
   const group = readGroup(line);

@@ -1,3 +1,5 @@
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -53,6 +55,8 @@ import org.apache.kafka.timeline.SnapshotRegistry;
  * Writes what Kafka's own assignors answer for random groups, those of the Java client and those of the coordinator (KIP-848), one
  * group a line; test/kafka/golden/README.md says how a line reads. Each line depends on its number only:
  * `java GoldenVectors.java ASSIGNOR FROM COUNT`.
+ *
+ * Without numbers it reads groups, and writes each with the answer; for the assignors of the client.
  */
 public final class GoldenVectors {
   private static final List<String> NAMES =
@@ -266,11 +270,49 @@ public final class GoldenVectors {
     for (int joining = 1 + random.nextInt(most); joining > 0; joining--) join();
   }
 
+  /** A group as the first three fields of a line describe it. */
+  private GoldenVectors(String assignor, String line) {
+    this.assignor = assignor;
+    random = null;
+    coordinator = null;
+    keepsState = assignor.endsWith("sticky");
+    ordered = false;
+    mixed = false;
+    String[] fields = line.split(";", -1);
+    for (String topic : fields[0].split(",")) topics.put(topic.split("=")[0], Integer.valueOf(topic.split("=")[1]));
+    List<String> names = List.copyOf(topics.keySet());
+    for (String joined : fields[1].split(",")) {
+      String[] parts = joined.split("/");
+      Member member = new Member(parts[0]);
+      member.generation = Integer.parseInt(parts[1]);
+      member.topics = parts[2].chars().mapToObj(digit -> names.get(digit - '0')).collect(Collectors.toSet());
+      if (parts.length > 3) member.instanceId = parts[3];
+      members.add(member);
+    }
+    String[] owned = fields[2].split(",", -1);
+    for (int topic = 0; topic < owned.length; topic++) {
+      for (String row : owned[topic].split("/")) {
+        for (int at = 0; at < row.length(); at++) {
+          if (row.charAt(at) == '.') continue;
+          members.get(row.charAt(at) - 'A').owned.add(new TopicPartition(names.get(topic), at));
+        }
+      }
+    }
+  }
+
   public static void main(String[] args) {
     LOG.setUseParentHandlers(false);
     LOG.setLevel(Level.FINE);
     LOG.addHandler(PATIENCE);
     PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
+    if (args.length == 1) {
+      for (String line : new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8)).lines().toList()) {
+        GoldenVectors group = new GoldenVectors(args[0], line);
+        out.print(group.describe() + ";" + group.describe(group.assign()) + "\n");
+      }
+      out.flush();
+      return;
+    }
     long from = Long.parseLong(args[1]);
     for (long number = from; number < from + Long.parseLong(args[2]); number++) {
       out.print(new GoldenVectors(args[0], number).line() + "\n");
