@@ -57,6 +57,17 @@ export default defineConfig({
           hookTimeout: 900 * seconds,
         },
       },
+      {
+        extends: true,
+        test: {
+          name: "loop",
+          include: ["test/loop/**/*.test.ts"],
+          testTimeout: 300 * seconds,
+          // What is not in the cache yet is fetched, and the control plane compiled.
+          hookTimeout: 900 * seconds,
+          fileParallelism: false,
+        },
+      },
       { extends: true, test: { name: "slow", include: ["test/slow/**/*.test.ts"], testTimeout: 900 * seconds } },
     ],
     coverage: {

@@ -9,6 +9,7 @@ for name in prometheus prometheus-pushgateway prometheus-alertmanager victoria-m
 done
 command -v mvn >/dev/null || missing+=(maven)
 command -v javac >/dev/null || missing+=(default-jdk-headless)
+python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
 
 if ((${#missing[@]})); then
   if ! command -v apt-get >/dev/null; then

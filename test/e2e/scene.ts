@@ -193,7 +193,7 @@ function replicasOf(workloads: readonly Manifest[]): number {
 }
 
 /** Applies the shipped manifests. @returns the product as their CronJob would run it. */
-async function install(plane: ControlPlane, overlay: Overlay): Promise<Omit<Scene, keyof Group>> {
+export async function install(plane: ControlPlane, overlay: Overlay): Promise<Omit<Scene, keyof Group>> {
   const { namespace } = overlay;
   const manifests = await renderOverlay(plane.directory, overlay);
   await plane.apply(manifests.filter(({ kind }) => kind !== "CronJob"));

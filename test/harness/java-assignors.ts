@@ -4,16 +4,15 @@
  */
 
 import { execFile, spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 
-import { cachedPath, ensureCached } from "./build.ts";
+import { ensureKafka } from "./kafka.ts";
 import { failInCi } from "./processes.ts";
 
 const FOLDER = join(import.meta.dirname, "kafka");
-const POM = join(FOLDER, "pom.xml");
 
 /** The assignors whose vectors are checked in, and how many groups of each. */
 const GROUPS = {
@@ -60,15 +59,6 @@ async function goldenVectors(args: readonly string[], input = ""): Promise<strin
   running.child.stdin?.end(input);
   const { stdout } = await running;
   return stdout.trimEnd().split("\n");
-}
-
-/** @returns the folder with Kafka's jars. */
-async function ensureKafka(): Promise<string> {
-  return ensureCached(cachedPath("kafka", [readFileSync(POM)]), async (scratch) => {
-    const jars = join(scratch, "jars");
-    await run("mvn", ["-q", "-B", "-f", POM, "dependency:copy-dependencies", `-DoutputDirectory=${jars}`]);
-    return jars;
-  });
 }
 
 if (import.meta.main) {

@@ -2,7 +2,7 @@
  * What the simulated kubelet does to pods, as kwok stages. Giving kwok any stage of our own replaces all of its pod stages.
  *
  * A pod starts Running but not Ready, gets Ready after a delay, and is gone when it is told to end. Pods of a Job are left
- * alone, because kwok would decide how they end: a test does, with `finishPod`.
+ * alone, because kwok would decide how they end: a test does, with `finishPod`. So are those whose kubelet is the test's own.
  */
 
 /** Annotations by which one pod (or a pod template) differs; the values of delays are durations such as `10s`. */
@@ -13,12 +13,15 @@ export const POD_ANNOTATIONS = {
   notReady: "test/not-ready",
   /** From the deletion to the end of the pod; a moment without it. */
   terminationDelay: "test/termination-delay",
+  /** While it is there, whatever its value, kwok leaves the pod alone: the test plays its kubelet. */
+  ownKubelet: "test/own-kubelet",
 } as const;
 
 /** kwok deletes by name, and may do so twice: without a pause the second time hits the next pod of a StatefulSet. */
 const A_MOMENT_MILLIS = 300;
 
 const NOT_OF_A_JOB = { key: ".metadata.ownerReferences.[]?.kind", operator: "NotIn", values: ["Job"] };
+const NOT_OF_A_TEST = { key: `.metadata.annotations["${POD_ANNOTATIONS.ownKubelet}"]`, operator: "DoesNotExist" };
 const TERMINATING = { key: ".metadata.deletionTimestamp", operator: "Exists" };
 const NOT_TERMINATING = { key: ".metadata.deletionTimestamp", operator: "DoesNotExist" };
 const READY_STATUS = '.status.conditions.[]? | select(.type == "Ready") | .status';
@@ -86,7 +89,7 @@ function stage(name: string, matchExpressions: readonly object[], next: object, 
     metadata: { name },
     spec: {
       resourceRef: { apiGroup: "v1", kind: "Pod" },
-      selector: { matchExpressions: [...matchExpressions, NOT_OF_A_JOB] },
+      selector: { matchExpressions: [...matchExpressions, NOT_OF_A_JOB, NOT_OF_A_TEST] },
       ...(delay === undefined ? {} : { delay }),
       next,
     },
