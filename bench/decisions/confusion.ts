@@ -2,13 +2,13 @@
 
 import { corpus, type Half, type Label, LABELS } from "./corpus.ts";
 import { runProduct } from "./policies.ts";
+import { judge } from "./row.ts";
 
 /** By label, then by what the run ended with: how often. */
 export type Confusion = ReadonlyMap<Label, ReadonlyMap<string, number>>;
 
 const NEVER = new AbortController().signal;
 const SETTLE_MILLIS = 30_000;
-const MATTERS = 0.02;
 
 /** A run of each case, with the product's defaults. A rotation is told by what it did to busiest / mean load. */
 export async function confusionOf(half: Half, count: number): Promise<Confusion> {
@@ -17,14 +17,9 @@ export async function confusionOf(half: Half, count: number): Promise<Confusion>
     const before = simulation.imbalance();
     const { reason } = await runProduct(simulation, { gate: "on" });
     await simulation.clock.sleep(SETTLE_MILLIS, NEVER);
-    const ending = reason === "rotated" ? `rotated, ${judged(before, simulation.imbalance())}` : reason;
+    const ending = reason === "rotated" ? `rotated, ${judge(before, simulation.imbalance())}` : reason;
     const endings = found.get(label);
     endings?.set(ending, (endings.get(ending) ?? 0) + 1);
   }
   return found;
-}
-
-function judged(before: number, after: number): string {
-  if (after < before * (1 - MATTERS)) return "better";
-  return after > before * (1 + MATTERS) ? "worse" : "the same";
 }

@@ -14,7 +14,7 @@ import {
 } from "../../src/simulation/kubernetes-world.ts";
 import { shuffled } from "../../src/simulation/random.ts";
 import type { Simulation } from "../../src/simulation/simulation.ts";
-import type { Policy, RunReport } from "../../src/types.ts";
+import { NOT_REMOVED, type Policy, type RunReport } from "../../src/types.ts";
 
 /** How a policy acts in one simulated group. */
 export interface Circumstances {
@@ -67,7 +67,7 @@ export async function runProduct(simulation: Simulation, { gate }: Pick<Circumst
 }
 
 function removalsOf({ removal }: RunReport): number {
-  return removal?.steps.filter(({ outcome }) => outcome === "replaced" || outcome === "evicted").length ?? 0;
+  return removal?.steps.filter(({ outcome }) => !NOT_REMOVED.includes(outcome)).length ?? 0;
 }
 
 /** The pods, by what the metrics say of their consumption, the highest first. */

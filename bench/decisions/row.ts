@@ -125,7 +125,7 @@ export async function playState(settings: RowSettings, state: number): Promise<O
     podsRemoved += await POLICIES[settings.policy](simulation, circumstances);
   }
   await clock.sleep(SETTLE_MILLIS, NEVER);
-  const after = settings.policy === "best-possible" ? floor : imbalanceOfLoads(simulation);
+  const after = settings.policy === "best-possible" ? floor : simulation.imbalance();
   const pauses = simulation.group().pausedSeconds.map((seconds, place) => seconds - (pausedBefore[place] ?? 0));
   return {
     before,
@@ -167,10 +167,6 @@ function regimeOf({ order }: RowSettings, seed: number): Regime {
   return order === "unknown" ? drawOne(Object.keys(REGIMES) as Regime[], seededRandom(seed)) : order;
 }
 
-function imbalanceOfLoads(simulation: Simulation): number {
-  return imbalanceOf(simulation.consumers().map(({ load }) => load));
-}
-
 function lagSeconds(simulation: Simulation): number {
   const { backlog, rates } = simulation.group();
   return sum(backlog) / sum(rates);
@@ -193,6 +189,12 @@ async function drain(simulation: Simulation, begun: number): Promise<Pick<Outcom
   return { lagAfter, drainSeconds };
 }
 
+/** What an action did to busiest / mean load; 2 % are no matter. */
+export function judge(before: number, after: number): "better" | "the same" | "worse" {
+  if (after < before * (1 - MATTERS)) return "better";
+  return after > before * (1 + MATTERS) ? "worse" : "the same";
+}
+
 export function summarise(outcomes: readonly Outcome[]): RowResult {
   const of = (value: (outcome: Outcome) => number) => meanOf(outcomes.map(value));
   const counted = (test: (outcome: Outcome) => boolean) => shareOf(outcomes.filter(test).length, outcomes.length);
@@ -205,8 +207,8 @@ export function summarise(outcomes: readonly Outcome[]): RowResult {
   return {
     states: outcomes.length,
     removedShare,
-    better: counted(({ before, after }) => after < before * (1 - MATTERS)),
-    worse: counted(({ before, after }) => after > before * (1 + MATTERS)),
+    better: counted(({ before, after }) => judge(before, after) === "better"),
+    worse: counted(({ before, after }) => judge(before, after) === "worse"),
     acted: counted((outcome) => outcome.podsRemoved > 0),
     podsRemoved,
     removedSharePerPod: podsRemoved.value === 0 ? undefined : removedShare.value / podsRemoved.value,

@@ -72,8 +72,6 @@ export interface ConsumerGroup {
   readonly pausedSeconds: readonly number[];
   /** By partition: messages/s that are produced now. */
   readonly rates: readonly number[];
-  /** As the coordinator has it. */
-  readonly membership: Group;
 }
 
 /** Messages are committed so long after they arrive, also when the consumer keeps up. */
@@ -208,9 +206,6 @@ export function createConsumerGroup(settings: GroupSettings): ConsumerGroup {
     pausedSeconds,
     get rates() {
       return rates.rates;
-    },
-    get membership() {
-      return coordinator.group;
     },
   };
 }

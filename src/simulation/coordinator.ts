@@ -4,10 +4,10 @@
  * Classic groups (eager and cooperative, KIP-429): a change of the membership begins a rebalance, which the members learn of with
  * their next heartbeats; it ends once all have joined again, and whatever changed until then is part of it. So whether an old
  * member leaves and its successor joins in one rebalance or in two follows from the times. In the next-generation protocol
- * (KIP-848) each change makes a new target at once, and members give up and take over with their heartbeats.
+ * (KIP-848) the next heartbeat of any member brings about a new target, and members give up and take over with theirs.
  */
 
-import type { Member, TopicPartition } from "../kafka/assignors/assignor.ts";
+import { type Member, nameOf, type TopicPartition } from "../kafka/assignors/assignor.ts";
 import { type Group, type Protocol, rebalanceOnce, somebodyGaveUp } from "../kafka/assignors/orders.ts";
 import type { Random } from "./random.ts";
 
@@ -77,11 +77,10 @@ export function createCoordinator(protocol: Protocol, timing: Timing, start: Gro
   }
 
   function changed(at: number): void {
-    const heartbeats = group.members.map(({ id }) => nextHeartbeat(id, at));
+    const heartbeats = new Map(group.members.map(({ id }) => [id, nextHeartbeat(id, at)]));
     // A newcomer's heartbeat is its joining.
-    if (protocol.rebalances === "incremental") retargetAt = Math.min(Number.POSITIVE_INFINITY, ...heartbeats);
-    else if (group.members.length === 0) rejoining = undefined;
-    else rejoining ??= new Map(group.members.map(({ id }) => [id, nextHeartbeat(id, at)]));
+    if (protocol.rebalances === "incremental") retargetAt = Math.min(Number.POSITIVE_INFINITY, ...heartbeats.values());
+    else rejoining = heartbeats.size === 0 ? undefined : (rejoining ?? heartbeats);
   }
 
   function dueOf(id: string, at: number): number {
@@ -199,8 +198,4 @@ interface Handover {
   readonly to: string;
   readonly releasedAt: number;
   readonly takenAt: number;
-}
-
-function nameOf({ topic, partition }: TopicPartition): string {
-  return `${topic} ${partition}`;
 }

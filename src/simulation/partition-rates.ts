@@ -68,7 +68,7 @@ export function createRates({ shape, count, mean, since }: RateSettings, random:
   const base = drawRates(shape, count, mean, random);
   if (shape.kind === "drifting") return drifting(base, since, random);
   if (shape.kind === "bursty") return bursty(base, since, random);
-  return { rates: base, changesAt: Number.POSITIVE_INFINITY, change() {} };
+  return constantRates(base);
 }
 
 /** Rates that stay as they are. */

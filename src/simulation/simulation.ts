@@ -1,5 +1,6 @@
 /** A consumer group on Kubernetes under a metrics server, simulated as a whole; the same for the same settings and seed. */
 
+import { nameOf } from "../kafka/assignors/assignor.ts";
 import { type Group, type Protocol, replaceMembers, settle } from "../kafka/assignors/orders.ts";
 import type { Clock, Cluster, MetricsSource } from "../ports.ts";
 import type { Signal } from "../types.ts";
@@ -180,12 +181,8 @@ function drawUntil(
   random: Random,
 ): { rates: RateProcess; draws: number } {
   const { wanted = () => true, partitions } = settings;
-  const places = new Map(
-    partitionsOf(partitions).map(({ topic, partition }, place) => [`${topic} ${partition}`, place]),
-  );
-  const owned = start.members.map((member) =>
-    member.owned.map(({ topic, partition }) => places.get(`${topic} ${partition}`) ?? -1),
-  );
+  const places = new Map(partitionsOf(partitions).map((partition, place) => [nameOf(partition), place]));
+  const owned = start.members.map((member) => member.owned.map((one) => places.get(nameOf(one)) ?? -1));
   const draw = () => createRates({ shape: settings.rates, count: places.size, mean: MEAN_RATE, since }, random);
   let worst: { rates: RateProcess; imbalance: number } | undefined;
   for (let draws = 1; draws <= MOST_DRAWS; draws += 1) {

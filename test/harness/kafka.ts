@@ -22,8 +22,6 @@ export interface Kafka extends AsyncDisposable {
   /** host:port. */
   readonly bootstrap: string;
   readonly directory: string;
-  /** The broker's log so far. */
-  log(): string;
   createTopic(name: string, partitions: number): Promise<void>;
 }
 
@@ -112,7 +110,6 @@ export async function startKafka(): Promise<Kafka> {
   return {
     bootstrap,
     directory,
-    log: () => readFileSync(broker.logFile, "utf8"),
     async createTopic(name, partitions) {
       const { program, args: script, env } = await pythonCommand("topic.py");
       const options = { env: { ...process.env, ...env } };

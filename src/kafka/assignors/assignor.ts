@@ -6,6 +6,11 @@ export interface TopicPartition {
   readonly partition: number;
 }
 
+/** The partition as one text, to be a key. */
+export function nameOf({ topic, partition }: TopicPartition): string {
+  return `${topic} ${partition}`;
+}
+
 /** A member as its JoinGroup request describes it, or with KIP-848 the answer to a ConsumerGroupDescribe request. */
 export interface Member {
   /** Decides ties: by the order of the ids, or by the hash codes of them, as the assignor has it. */

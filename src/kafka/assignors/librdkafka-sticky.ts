@@ -1,4 +1,5 @@
 import type { Assignment, Member, TopicPartition } from "./assignor.ts";
+import { compareText } from "./java-group.ts";
 import { insist, Movements } from "./librdkafka-movements.ts";
 
 /** What a member holds while the assignor works. */
@@ -312,9 +313,4 @@ function compareHands(one: Pick<Hand, "id" | "partitions">, other: Pick<Hand, "i
 
 function comparePartitions(one: TopicPartition, other: TopicPartition): number {
   return compareText(one.topic, other.topic) || one.partition - other.partition;
-}
-
-function compareText(one: string, other: string): number {
-  if (one === other) return 0;
-  return one < other ? -1 : 1;
 }

@@ -4,7 +4,7 @@
  * Not here: a static member (KIP-345) that returns within its session timeout. It takes up what it owned, without a rebalance.
  */
 
-import type { Assignor, Member } from "./assignor.ts";
+import { type Assignor, type Member, nameOf } from "./assignor.ts";
 
 export interface Group {
   /** Number of partitions by topic. */
@@ -110,10 +110,6 @@ export function somebodyGaveUp(before: Group, after: Group): boolean {
   return before.members.some(({ id, owned: earlier }) =>
     earlier.some((partition) => !owned.get(id)?.has(nameOf(partition))),
   );
-}
-
-function nameOf({ topic, partition }: Member["owned"][number]): string {
-  return `${topic}/${partition}`;
 }
 
 function without(group: Group, replacements: readonly Replacement[]): Group {

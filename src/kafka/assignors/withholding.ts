@@ -1,4 +1,4 @@
-import type { Assignor, Member, TopicPartition } from "./assignor.ts";
+import { type Assignor, type Member, nameOf } from "./assignor.ts";
 
 /**
  * Makes a cooperative protocol (KIP-429) of an assignor that gives each partition to its new owner at once: what another
@@ -23,8 +23,4 @@ export function withholding(assignor: Assignor): Assignor {
 
 function ownersOf(members: readonly Member[]): Map<string, string> {
   return new Map(members.flatMap(({ id, owned }) => owned.map((partition) => [nameOf(partition), id] as const)));
-}
-
-function nameOf({ topic, partition }: TopicPartition): string {
-  return `${partition} of ${topic}`;
 }
