@@ -1,6 +1,7 @@
 /** Bundles the product into dist/: one file for a plain run, and chunks for what is loaded only when it is needed. */
 
 import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
 import { build, type BuildOptions, type Plugin } from "esbuild";
 
@@ -22,10 +23,34 @@ const builtinModules: Plugin = {
   },
 };
 
+const KAFKA_CLIENT = /[\\/]node_modules[\\/]@platformatic[\\/]kafka[\\/]/;
+
+/** What the Kafka client asks for at its start, and we never use: the schemas of its other clients, and a log that may show passwords. */
+const STAND_INS: Readonly<Record<string, string>> = {
+  "ajv/dist/2020.js": "export class Ajv2020 { addKeyword() {} compile() {} }",
+  debug: "export default () => () => {}",
+};
+
+/**
+ * Takes of the Kafka client only the modules that we use, connections and requests: it does not say of the others that they do nothing
+ * by themselves. That leaves out its larger clients and compression, and with them a WebAssembly file and a native module.
+ */
+const kafkaClient: Plugin = {
+  name: "kafka-client",
+  setup(bundle) {
+    bundle.onResolve({ filter: /^(\.|debug$|ajv\/)/ }, ({ path, importer, resolveDir }) => {
+      if (!KAFKA_CLIENT.test(importer)) return undefined;
+      if (path.startsWith(".")) return { path: join(resolveDir, path), sideEffects: false };
+      return Object.hasOwn(STAND_INS, path) ? { path, namespace: "stand-in", sideEffects: false } : undefined;
+    });
+    bundle.onLoad({ filter: /.*/, namespace: "stand-in" }, ({ path }) => ({ contents: STAND_INS[path] ?? "" }));
+  },
+};
+
 export const BUNDLE = {
   entryPoints: { "pod-rebalancer": "src/main.ts" },
   outdir: "dist",
-  plugins: [builtinModules],
+  plugins: [builtinModules, kafkaClient],
   bundle: true,
   splitting: true,
   chunkNames: "chunks/[name]-[hash]",

@@ -10,23 +10,25 @@ import { join } from "node:path";
 
 import { parseAllDocuments } from "yaml";
 
+import { type Cause, CAUSES } from "../src/causes.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { flagOf, type Option, type OptionName, OPTIONS } from "../src/config/options.ts";
 import { decide } from "../src/decision/decide.ts";
 import { ERRORS } from "../src/errors.ts";
+import { diagnose } from "../src/forecast/cause.ts";
 import { metricsText } from "../src/logging/metrics.ts";
 import { PROFILES } from "../src/metrics/profiles.ts";
 import { assess } from "../src/podstate/assess.ts";
 import { describeValues } from "../src/podstate/statistics.ts";
+import { seededRandom } from "../src/random.ts";
 import { EXIT_CODES, HOLD_REASONS, type HoldReason, type Reason, REASONS } from "../src/reasons.ts";
 import { drawRates } from "../src/simulation/partition-rates.ts";
-import { seededRandom } from "../src/simulation/random.ts";
 import type { Group, PodInfo, RunReport, Signal, SignalSamples, Snapshot, Workload } from "../src/types.ts";
 
 /** Which file must have which parts. */
 export const PLACES = {
   "README.md": ["options", "exit-codes"],
-  "docs/algorithm.md": ["gates", "example", "one-hot-pod", "random-deals", "queries"],
+  "docs/algorithm.md": ["gates", "causes", "example", "one-hot-pod", "random-deals", "queries"],
   "docs/operations.md": ["exit-codes", "reasons", "errors", "rights", "metrics"],
 } as const satisfies Readonly<Record<string, readonly PartName[]>>;
 
@@ -39,6 +41,7 @@ const PARTS = {
   options: optionsTable,
   "exit-codes": exitCodesTable,
   reasons: reasonsTable,
+  causes: causesTable,
   errors: errorsTable,
   rights: () => rightsTable(read("deploy/kubernetes/base/role.yaml")),
   metrics: metricsTable,
@@ -157,6 +160,32 @@ function reasonsTable(): string {
   return table(["Reason", "Exit", "Meaning", "What to do"], rows);
 }
 
+/** By which signs a cause is known. */
+const SIGNS: Readonly<Record<Cause, string>> = {
+  hot_partition:
+    "One partition's rate is above all partitions' rates / pods, and more than twice the median partition's.",
+  skewed_partitions: "Loads are uneven, CPU for a message is not, and the numbers of partitions do not explain it.",
+  count_imbalance: "Loads are uneven, and at least half of their variance follows from the numbers of partitions.",
+  slow_pod: "CPU for a message is 1.5 times the lower quartile or more, and CPU is higher than the others', too.",
+  slow_node: "The same for all pods of one node (at least two), and for none elsewhere.",
+  stalled_consumer:
+    "The rate is below half the median and half of what its partitions bring, and half a window's traffic waits; or the pod is not in the group.",
+  downstream_slow:
+    "Three quarters of the pods are late (a minute of traffic waits), and together they consume less than 0.9 of what comes in.",
+  even: "None of these, no pod is late, and each consumes what its partitions bring; or the group is idle.",
+  unknown:
+    "Signals are missing or contradict each other; a rollout, a rebalance or a removal lies within the window; or a pod is late for no reason that can be seen.",
+};
+
+/** docs/algorithm.md */
+function causesTable(): string {
+  const rows = (Object.keys(CAUSES) as Cause[]).map((cause) => {
+    const { sentence: meaning, remedy } = CAUSES[cause];
+    return [code(cause), meaning, SIGNS[cause], prose(remedy)];
+  });
+  return table(["Cause", "Meaning", "Known by", "What to do"], rows);
+}
+
 /** docs/operations.md */
 function errorsTable(): string {
   const rows = Object.entries(ERRORS).map(([name, { retryable, advice }]) => {
@@ -252,8 +281,25 @@ const GATES: Readonly<Record<HoldReason, string>> = {
   cooldown: "The last removal on record is less than `COOLDOWN` ago.",
   insufficient_metrics: "The coverage is below `MIN_METRICS_COVERAGE`, or no pod has a score.",
   idle: "Neither the mean of CPU nor that of lag reaches its floor.",
-  balanced: "No signal that reaches its floor passes its threshold.",
-  no_eligible_target: "No extreme may be removed: each is terminating, not Ready, exempt or too young.",
+  ineffective:
+    "`forecast`: the last three rotations of this very group (pods' controller, numbers, assignor) made nothing better.",
+  sources_contradict: "`forecast`: two sources name different pods for a partition.",
+  members_unmatched: "`forecast`: the group has no members, or a pod has none.",
+  group_unstable: "`forecast`: the group is not `Stable`, or changed while it was read.",
+  streams_group: "`forecast`: the group is one of Kafka Streams.",
+  share_group: "`forecast`: it is a share group (KIP-932).",
+  few_partitions: "`forecast`: there are not more partitions than consumers.",
+  stateless_assignor: "`forecast`: the assignor is range or round-robin.",
+  static_membership: "`forecast`: members have a `group.instance.id`.",
+  hot_partition:
+    "`forecast`: a partition alone is above a fair share, and less than a quarter of what the busiest carries above the mean could be removed.",
+  balanced:
+    "`balanced`: no signal that reaches its floor passes its threshold. `forecast`: busiest / mean is below 1.1, or less than 2 % of it could be removed.",
+  not_unusual:
+    "`forecast` without partitions and their rates, or with an assignor that nobody can predict: fewer than 95 % of random deals (or of the moments of the last day) are more even.",
+  no_gain:
+    "`forecast`: no candidate's pessimistic end (p90) removes `MINIMUM_IMPROVEMENT_PERCENT` of what could be removed and 2 % of busiest / mean, and pays back within `COOLDOWN`.",
+  no_eligible_target: "No chosen pod may be removed: each is terminating, not Ready, exempt or too young.",
 };
 
 /** docs/algorithm.md */
@@ -304,6 +350,7 @@ function exampleSnapshot(): Snapshot {
     controller: { kind: "ReplicaSet", name: "consumer-5d8f7c9b", uid: "replica-set" },
     namePrefix: "consumer-5d8f7c9b-",
     node: "node-1",
+    ip: undefined,
     created: CREATED,
     terminating: false,
     readySince: CREATED,
@@ -324,7 +371,7 @@ function exampleGroup(): Group {
     rate: samplesOf(({ rate }) => rate),
     memory: samplesOf(({ memoryMebibytes }) => memoryMebibytes * MEBIBYTE),
   };
-  const record = { heldBy: undefined, removals: [] };
+  const record = { heldBy: undefined, removals: [], rotations: [] };
   return assess({ snapshot: exampleSnapshot(), record, signals }, DEFAULTS);
 }
 
@@ -339,8 +386,10 @@ function exampleReport(): RunReport {
     durationMillis: 0,
     stepMillis: {},
     group,
+    diagnosis: diagnose(group, undefined, DEFAULTS),
     decision: decide(group, DEFAULTS),
     removal: undefined,
+    rotation: undefined,
     reason: "rotated",
     detail: "",
     error: undefined,

@@ -26,11 +26,13 @@ interface Guard {
 const GATES = "src/decision/gates.ts";
 const ELIGIBLE = "src/decision/eligible.ts";
 const MANAGER = "src/kubernetes/manager.ts";
+const BY_FORECAST = "src/decision/by-forecast.ts";
 const LOCK = "src/kubernetes/lock.ts";
 const EVICT = "src/kubernetes/evict.ts";
 const PARSE = "src/prometheus/parse.ts";
 const PROFILES = "src/metrics/profiles.ts";
 const DECIDE_TESTS = ["src/decision/", "test/rebalance.property.test.ts"];
+const FORECAST_TESTS = ["src/decision/by-forecast.test.ts", "src/forecast/forecast.test.ts"];
 const MANAGER_TESTS = ["src/kubernetes/manager.test.ts", "test/rebalance.property.test.ts"];
 
 const GUARDS: readonly Guard[] = [
@@ -72,7 +74,7 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "acts at the minimum",
     file: GATES,
-    code: "return ready > policy.minPodsRequired",
+    code: "return ready - removals >= policy.minPodsRequired",
     instead: "return ready >= 0",
     tests: DECIDE_TESTS,
   },
@@ -248,7 +250,7 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "removes the next pod before the last one is replaced",
     file: MANAGER,
-    code: "    if (!reply.replaced) await replacementOf(pod, fresh, rotation);\n",
+    code: "    await replacementOf(evicted, fresh, rotation);\n",
     instead: "",
     tests: MANAGER_TESTS,
   },
@@ -290,9 +292,81 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "touches the next pod after a failure",
     file: MANAGER,
-    code: "halt ??= ending.halt;",
+    code: "halt ??= endings.find((ending) => ending.halt)?.halt;",
     instead: "",
     tests: MANAGER_TESTS,
+  },
+
+  {
+    prevents: "evicts the second of a pair after the first was refused",
+    file: MANAGER,
+    code: "endings.push(halt ? leftAlone(halt) : await removeOne(target, rotation));",
+    instead: "endings.push(await removeOne(target, rotation));",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "removes a pair where one would be one too many",
+    file: MANAGER,
+    code: "tooFewPods(fresh, policy, targets.length)",
+    instead: "tooFewPods(fresh, policy)",
+    tests: MANAGER_TESTS,
+  },
+
+  {
+    prevents: "acts on a group of which two sources differ",
+    file: BY_FORECAST,
+    code: 'if (contradiction !== undefined) return hold("sources_contradict", contradiction);',
+    instead: "",
+    tests: FORECAST_TESTS,
+  },
+  {
+    prevents: "acts in the middle of a rebalance",
+    file: BY_FORECAST,
+    code: 'if (state !== "Stable")',
+    instead: 'if (state === "none")',
+    tests: FORECAST_TESTS,
+  },
+  {
+    prevents: "forecasts for pods whose members nobody knows",
+    file: BY_FORECAST,
+    code: "if (unmatched.length === 0) return undefined;",
+    instead: "return undefined;",
+    tests: FORECAST_TESTS,
+  },
+  {
+    prevents: "rotates the same group for ever to no effect",
+    file: BY_FORECAST,
+    code: 'if (useless !== undefined) return hold("ineffective", useless);',
+    instead: "",
+    tests: FORECAST_TESTS,
+  },
+  {
+    prevents: "rotates where it cannot help",
+    file: BY_FORECAST,
+    code: "if (futile !== undefined) return hold(futile.reason, futile.detail);",
+    instead: "",
+    tests: FORECAST_TESTS,
+  },
+  {
+    prevents: "rotates for less than the minimum improvement",
+    file: "src/forecast/forecast.ts",
+    code: "improvement >= policy.minimumImprovement &&",
+    instead: "",
+    tests: FORECAST_TESTS,
+  },
+  {
+    prevents: "rotates blindly although the load is no more uneven than chance makes it",
+    file: "src/decision/in-the-tail.ts",
+    code: 'if (!unusual) return hold("not_unusual", clause);',
+    instead: "",
+    tests: FORECAST_TESTS,
+  },
+  {
+    prevents: "fails because its record of rotations is damaged",
+    file: "src/kubernetes/rotation-record.ts",
+    code: "if (version !== VERSION || !Array.isArray(rotations)) return [];",
+    instead: "",
+    tests: ["src/kubernetes/rotation-record.test.ts"],
   },
 
   {
@@ -347,7 +421,7 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "takes a Lease that another run holds",
     file: LOCK,
-    code: "if (heldBy !== undefined && heldBy !== holder) return { heldBy, removals };",
+    code: "if (heldBy !== undefined && heldBy !== holder) return { heldBy, ...record };",
     instead: "",
     tests: ["src/kubernetes/lock.test.ts", "test/contract"],
   },
@@ -468,6 +542,36 @@ const GUARDS: readonly Guard[] = [
     tests: ["test/engines/backfill.test.ts"],
     project: "engines",
   },
+  {
+    prevents: "counts a partition for the pod that had it before",
+    file: PROFILES,
+    code: "topk ${once} (1, timestamp(${among}))",
+    instead: "timestamp(${series})",
+    tests: ["test/engines/backfill.test.ts", "test/engines/ownership.test.ts"],
+    project: "engines",
+  },
+  {
+    prevents: "takes a rate for smaller after a rebalance",
+    file: PROFILES,
+    code: "return `(${messages} / (${seconds} > 0))`;",
+    instead: "return `max ${once} (rate(${series}[$window]))`;",
+    tests: ["test/engines/backfill.test.ts", "test/engines/ownership.test.ts"],
+    project: "engines",
+  },
+  {
+    prevents: "picks one of two owners of a partition",
+    file: "src/metrics/group.ts",
+    code: "if (rival !== undefined) throw ambiguous(OWNERSHIP, rival, claim);",
+    instead: "",
+    tests: ["src/metrics"],
+  },
+  {
+    prevents: "lets a group's name end the string in a query",
+    file: "src/metrics/queries.ts",
+    code: "text.replaceAll(/[^a-zA-Z0-9 ._-]/gu",
+    instead: "text.replaceAll(/[^ -~]/gu",
+    tests: ["src/metrics"],
+  },
 
   {
     prevents: "starts live when DRY_RUN is anything but true or false",
@@ -528,7 +632,7 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "leaves the Lease behind",
     file: "src/rebalance.ts",
-    code: "if (run.lock?.heldBy === undefined) await run.lock?.release();",
+    code: "if (isOurs(run.lock)) await run.lock.release();",
     instead: "",
     tests: ["src/rebalance.test.ts"],
   },

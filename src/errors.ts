@@ -18,7 +18,7 @@ export const ERRORS = {
   CONNECTION_FAILED: {
     retryable: true,
     advice:
-      "Check that the address (PROMETHEUS_ENDPOINT, or the kubeconfig's server) is right, resolves, and can be reached from here.",
+      "Check that the address (PROMETHEUS_ENDPOINT, KAFKA_BOOTSTRAP_SERVERS, or the kubeconfig's server) is right, resolves, and can be reached from here.",
   },
   TLS_FAILED: { retryable: false, advice: "Check the server's certificate, its dates, and the CA this side trusts." },
   DEADLINE_EXCEEDED: {

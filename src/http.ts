@@ -239,7 +239,8 @@ function serverWords(body: string): string {
   return body.trim();
 }
 
-const TLS_PROBLEM =
+/** Codes of errors that say what is wrong with a certificate or a handshake. */
+export const TLS_PROBLEM =
   /^(CERT_|ERR_TLS_|ERR_SSL_|ERR_OSSL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|EPROTO)/;
 
 function failure(where: string, thrown: unknown): RebalancerError {

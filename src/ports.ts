@@ -1,6 +1,7 @@
 /** What a run needs from outside. Adapters, the dry run, the fakes and the simulation implement these. */
 
-import type { PodInfo, PodRef, Removal, RunReport, Signals, Snapshot, WorkloadRef } from "./types.ts";
+import type { ConsumerGroup, GroupSourceName } from "./kafka/group.ts";
+import type { PodInfo, PodRef, Removal, Rotation, RunReport, Signals, Snapshot, WorkloadRef } from "./types.ts";
 
 /** Kubernetes, as far as a run needs it. */
 export interface Cluster {
@@ -31,6 +32,8 @@ export interface Lock {
   readonly heldBy: undefined;
   /** The last removals of all runs on this workload, oldest first. */
   readonly removals: readonly Removal[];
+  /** The last rotations and what came of them, oldest first. */
+  readonly rotations: readonly Rotation[];
   /** Aborts once the Lease is no longer surely ours. */
   readonly lost: AbortSignal;
   /**
@@ -40,6 +43,8 @@ export interface Lock {
   removing(pod: PodRef): Promise<void>;
   /** Strikes the record of a removal that surely did not happen. */
   refused(pod: PodRef): Promise<void>;
+  /** Keeps these rotations on record, in the place of those that were. */
+  remember(rotations: readonly Rotation[]): Promise<void>;
   /** Frees the Lease, keeps the record. Never throws: an unreleased Lease expires by itself. */
   release(): Promise<void>;
 }
@@ -48,11 +53,22 @@ export interface Lock {
 export interface HeldLock {
   readonly heldBy: string;
   readonly removals: readonly Removal[];
+  readonly rotations: readonly Rotation[];
 }
 
 export interface MetricsSource {
   /** All signals in parallel, in a fixed number of queries. @throws RebalancerError on any doubt about a reply. */
   fetch(pods: readonly PodInfo[], signal: AbortSignal): Promise<Signals>;
+}
+
+/** Where the consumer group behind the pods is read from. */
+export interface GroupSource {
+  readonly name: GroupSourceName;
+  /**
+   * @returns undefined where it has nothing to say of this group.
+   * @throws RebalancerError that names the source and what is wrong with its answer.
+   */
+  read(pods: readonly PodInfo[], signal: AbortSignal): Promise<ConsumerGroup | undefined>;
 }
 
 /** Where a report goes: stdout, the Event, the receiver of the metrics. */

@@ -67,10 +67,72 @@ export const HOLD_REASONS = {
     sentence: "The group is idle: no signal reaches its floor.",
     advice: "Nothing to do; CPU_FLOOR and LAG_FLOOR say what counts as load.",
   },
+  ineffective: {
+    exit: 0,
+    sentence: "The last three rotations had no effect on this group.",
+    advice: "Rotating does not help here; the cause and its remedy do. It is tried again once the group has changed.",
+  },
+  sources_contradict: {
+    exit: 4,
+    sentence: "The sources differ in who owns which partition.",
+    advice: "Wait for the next run if the group has just rebalanced; else check KAFKA_GROUP and the exporter's labels.",
+  },
+  members_unmatched: {
+    exit: 4,
+    sentence: "Pods cannot be matched with members of the consumer group.",
+    advice: "Check KAFKA_GROUP, and let each client.id begin with its pod's name (or have the pods' own IP addresses).",
+  },
+  group_unstable: {
+    exit: 0,
+    sentence: "The consumer group is rebalancing.",
+    advice: "Wait until it is Stable. If it never is, look for consumers that exceed max.poll.interval.ms or crash.",
+  },
+  streams_group: {
+    exit: 0,
+    sentence: "Kafka Streams assigns its tasks by their state, which a rotation would have to move.",
+    advice: "Leave it to Kafka Streams; raise num.standby.replicas, or give the topology more partitions.",
+  },
+  share_group: {
+    exit: 0,
+    sentence: "In a share group nobody owns a partition.",
+    advice: "Nothing to do: the broker hands out messages, not partitions.",
+  },
+  few_partitions: {
+    exit: 0,
+    sentence: "There are no more partitions than consumers: a rotation can only swap them.",
+    advice: "Add partitions, or run fewer pods.",
+  },
+  stateless_assignor: {
+    exit: 0,
+    sentence: "With this assignor a rotation changes which pod has which load, and nothing else.",
+    advice:
+      "Use a sticky assignor (CooperativeStickyAssignor, cooperative-sticky, or uniform of KIP-848), or more partitions.",
+  },
+  static_membership: {
+    exit: 0,
+    sentence: "Static members get back what they had (group.instance.id).",
+    advice: "Give up static membership, or move partitions by changing the number of pods.",
+  },
+  hot_partition: {
+    exit: 0,
+    sentence: "One partition alone is more than a fair share, wherever it is.",
+    advice: "Split its key, or add partitions; rotating only moves it.",
+  },
   balanced: {
     exit: 0,
     sentence: "The group is balanced.",
     advice: "Nothing to do. If lag grows on all pods alike, the group is too small, not uneven.",
+  },
+  not_unusual: {
+    exit: 0,
+    sentence: "The load is no more uneven than chance makes it, so that a blind rotation may as well make it worse.",
+    advice:
+      "Let the tool know who owns which partition (KAFKA_BOOTSTRAP_SERVERS and KAFKA_GROUP), so that it can look ahead.",
+  },
+  no_gain: {
+    exit: 0,
+    sentence: "No rotation promises enough.",
+    advice: "Nothing to do; `pod-rebalancer plan` shows what each would bring.",
   },
   no_eligible_target: {
     exit: 0,

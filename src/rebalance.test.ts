@@ -65,6 +65,26 @@ describe("one run", () => {
     });
   });
 
+  it("says why the group is uneven, in the log and in the report", async () => {
+    const { ports, told } = portsOf(unevenWorld());
+    const { diagnosis } = await rebalance(IDENTITY, ports, POLICY, NEVER);
+    const cause = diagnosis?.cause ?? "";
+    expect(diagnosis?.evidence).toMatch(/\S/);
+    const sentence = expect.stringContaining(`Diagnosis (${cause}): `) as string;
+    expect(told.filter(({ fields }) => "cause" in fields)).toEqual([{ level: "info", sentence, fields: { cause } }]);
+  });
+
+  it("does not ask why where no signal was read", async () => {
+    const world = unevenWorld();
+    world.workload = { ...world.workload, suspended: true };
+    const { ports, told } = portsOf(world, {
+      metrics: { fetch: async () => ({ cpu: undefined, lag: undefined, rate: undefined, memory: undefined }) },
+    });
+    const { diagnosis, group } = await rebalance(IDENTITY, ports, POLICY, NEVER);
+    expect([group?.pods.length, diagnosis]).toEqual([8, undefined]);
+    expect(told.filter(({ fields }) => "cause" in fields)).toEqual([]);
+  });
+
   it("says that a dry run would rotate", async () => {
     const { ports } = portsOf(unevenWorld());
     const report = await rebalance({ ...IDENTITY, dryRun: true }, ports, POLICY, NEVER);

@@ -1,28 +1,43 @@
 /** One run, from top to bottom: observe → assess → decide → act → report. */
 
+import { rotationOf, withAftermath } from "./aftermath.ts";
 import { decide } from "./decision/decide.ts";
 import { formatDuration } from "./durations.ts";
 import { asRebalancerError, RebalancerError } from "./errors.ts";
+import { diagnose } from "./forecast/cause.ts";
 import { type Limits, rotate } from "./kubernetes/manager.ts";
-import { tellDecision, tellEnd, tellLock, tellRemoval, tellSignals, tellSnapshot } from "./logging/narration.ts";
+import {
+  tellDecision,
+  tellDiagnosis,
+  tellEnd,
+  tellLock,
+  tellReadings,
+  tellRemoval,
+  tellRotation,
+  tellSnapshot,
+} from "./logging/narration.ts";
 import { assess, type Observation } from "./podstate/assess.ts";
-import type { Clock, Cluster, HeldLock, Lock, MetricsSource, Narrator, Sink } from "./ports.ts";
+import type { Clock, Cluster, GroupSource, HeldLock, Lock, MetricsSource, Narrator, Sink } from "./ports.ts";
+import { NOTHING_READ, readAll, type Readings } from "./readings.ts";
 import { exitCodeOf, type Reason, reasonOf } from "./reasons.ts";
 import {
   type Decision,
+  type Diagnosis,
   type Group,
   NOT_REMOVED,
   type Policy,
   type RemovalResult,
+  type Rotation,
   type RunIdentity,
   type RunReport,
-  type Signals,
   type Step,
 } from "./types.ts";
 
 export interface Ports {
   readonly cluster: Cluster;
   readonly metrics: MetricsSource;
+  /** Where the consumer group is read from, the most trusted first; none with a strategy that does not ask. */
+  readonly groups?: readonly GroupSource[];
   readonly sinks: readonly Sink[];
   readonly clock: Clock;
   readonly narrator: Narrator;
@@ -33,8 +48,10 @@ interface Progress {
   stepMillis: Partial<Record<Step, number>>;
   lock?: Lock | HeldLock;
   group?: Group;
+  diagnosis?: Diagnosis | undefined;
   decision?: Decision;
   removal?: RemovalResult;
+  rotation?: Rotation | undefined;
   error?: RebalancerError;
 }
 
@@ -64,7 +81,7 @@ export async function rebalance(
     run.error = asRebalancerError(thrown);
   } finally {
     ended.abort();
-    if (run.lock?.heldBy === undefined) await run.lock?.release();
+    if (isOurs(run.lock)) await run.lock.release();
   }
   const report = reportOf(identity, run, startedAt, ports.clock.now());
   tellEnd(report, ports.narrator);
@@ -73,7 +90,7 @@ export async function rebalance(
 }
 
 async function runSteps(run: Progress, ports: Ports, policy: Policy, limits: Limits): Promise<void> {
-  const { cluster, metrics, clock, narrator } = ports;
+  const { cluster, clock, narrator } = ports;
   const { signal } = limits;
 
   async function step<Value>(name: Step, work: () => Promise<Value>, tell: (value: Value) => string): Promise<Value> {
@@ -94,17 +111,69 @@ async function runSteps(run: Progress, ports: Ports, policy: Policy, limits: Lim
   // the reason.
   const lockable = policy.suspend || workload?.suspended ? undefined : workload;
   const lock = lockable && (run.lock = await step("lock", () => cluster.lock(lockable, signal), tellLock));
-  const record = lock && { heldBy: lock.heldBy, removals: lock.removals };
-  const fetch = () => step("fetch", () => metrics.fetch(snapshot.pods, signal), tellSignals);
-  const signals = workload ? await fetch().catch(unlessHeld({ snapshot, record }, ports, policy, signal)) : NO_SIGNALS;
+  const record = lock && { heldBy: lock.heldBy, removals: lock.removals, rotations: lock.rotations };
+  const read = () => step("fetch", () => readAll(snapshot.pods, ports, signal), tellReadings);
+  const held = unlessHeld({ snapshot, record }, ports, policy, signal);
+  const readings = workload ? await read().catch(held) : NOTHING_READ;
 
-  const group = (run.group = assess({ snapshot, record, signals }, policy));
+  const group = (run.group = assess({ snapshot, record, ...readings }, policy));
+  run.diagnosis = diagnosed(group, policy, narrator);
+  await lookBackLater(group, lock, narrator);
   const decision = (run.decision = await step("decide", async () => decide(group, policy), tellDecision));
 
-  if (decision.action === "hold" || lock === undefined || lock.heldBy !== undefined) return;
-  const plan = { targets: decision.targets, seen: snapshot };
+  if (decision.action === "hold" || !isOurs(lock)) return;
+  const plan = { ...decision, seen: snapshot };
   const rotatePorts = { cluster, lock, clock, narrator };
   run.removal = await step("act", () => rotate(plan, rotatePorts, policy, limits), tellRemoval);
+
+  const check = (made: Rotation) => step("check", () => withAftermath(made, group, ports, signal), tellRotation);
+  run.rotation = await lookBack(rotationOf(group, decision, run.removal, policy), { group, check, lock, narrator });
+}
+
+function isOurs(lock: Lock | HeldLock | undefined): lock is Lock {
+  return lock !== undefined && lock.heldBy === undefined;
+}
+
+/** What looking back at a rotation takes. */
+interface Hindsight {
+  readonly group: Group;
+  readonly check: (made: Rotation) => Promise<Rotation>;
+  readonly lock: Lock;
+  readonly narrator: Narrator;
+}
+
+/** Holds what came of a rotation against what was expected, and keeps both on record. */
+async function lookBack(made: Rotation | undefined, hindsight: Hindsight): Promise<Rotation | undefined> {
+  const { group, check, lock, narrator } = hindsight;
+  if (made === undefined) return undefined;
+  const rotation = (await advisory(() => check(made), narrator)) ?? made;
+  await advisory(() => lock.remember([...(group.record?.rotations ?? []), rotation]), narrator);
+  return rotation;
+}
+
+/** Keeps what came of the last rotation on record, where its own run could not tell. */
+async function lookBackLater({ record }: Group, lock: Lock | HeldLock | undefined, narrator: Narrator): Promise<void> {
+  if (record === undefined || !isOurs(lock)) return;
+  if (record.rotations !== lock.rotations) await advisory(() => lock.remember(record.rotations), narrator);
+}
+
+/** What a later run may learn from is no reason to fail this one. */
+async function advisory<Value>(work: () => Promise<Value>, narrator: Narrator): Promise<Value | undefined> {
+  try {
+    return await work();
+  } catch (thrown) {
+    const error = asRebalancerError(thrown);
+    narrator.warn(`What came of a rotation is not known, or not on record: ${error.message}`, { error });
+    return undefined;
+  }
+}
+
+/** It decides nothing. Where no signal was read there is nothing to say. */
+function diagnosed(group: Group, policy: Policy, narrator: Narrator): Diagnosis | undefined {
+  if (group.signalsInUse.length === 0) return undefined;
+  const diagnosis = diagnose(group, group.ownership, policy);
+  narrator.info(tellDiagnosis(diagnosis), { cause: diagnosis.cause });
+  return diagnosis;
 }
 
 /** What holds a run back without any metrics names the reason; that they cannot be read is then no more than a warning. */
@@ -114,16 +183,14 @@ function unlessHeld(
   policy: Policy,
   signal: AbortSignal,
 ) {
-  return (thrown: unknown): Signals => {
-    const blind = decide(assess({ ...seen, signals: NO_SIGNALS }, policy), policy);
+  return (thrown: unknown): Readings => {
+    const blind = decide(assess({ ...seen, ...NOTHING_READ }, policy), policy);
     if (signal.aborted || blind.action !== "hold" || blind.reason === "insufficient_metrics") throw thrown;
     const error = asRebalancerError(thrown);
     narrator.warn(`The metrics were not read: ${error.message}`, { error });
-    return NO_SIGNALS;
+    return NOTHING_READ;
   };
 }
-
-const NO_SIGNALS: Signals = { cpu: undefined, lag: undefined, rate: undefined, memory: undefined };
 
 /** The caller's signal joined with the run's own deadline, which ends with it. */
 function runLimits(clock: Clock, policy: Policy, signal: AbortSignal): Limits {
@@ -139,7 +206,7 @@ function runLimits(clock: Clock, policy: Policy, signal: AbortSignal): Limits {
 }
 
 function reportOf(identity: RunIdentity, run: Progress, startedAt: Date, endedAt: Date): RunReport {
-  const { group, decision, removal, stepMillis } = run;
+  const { group, diagnosis, decision, removal, rotation, stepMillis } = run;
   const error = run.error ?? removal?.error;
   const { reason, detail } = endOf(run, identity.dryRun);
   return {
@@ -148,8 +215,10 @@ function reportOf(identity: RunIdentity, run: Progress, startedAt: Date, endedAt
     durationMillis: endedAt.getTime() - startedAt.getTime(),
     stepMillis,
     group,
+    diagnosis,
     decision,
     removal,
+    rotation,
     reason,
     detail,
     error,

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { EVEN, groupOf, reportOf, UNEVEN, withSteps } from "../test/fakes/report.ts";
 import { RebalancerError } from "./errors.ts";
-import { explain, summarise } from "./sentences.ts";
+import { explain, explainCause, summarise } from "./sentences.ts";
 
 const planned = reportOf(groupOf(UNEVEN));
 const [busy, idle] = ["consumer-5d8f7cc7b5-x2k9q", "consumer-5d8f7cc7b5-b7fzm"];
@@ -82,5 +82,18 @@ describe("explaining a reason", () => {
 
   it("does without them where there are none", () => {
     expect(explain("rotated", "")).toBe("The outliers were rotated.");
+  });
+});
+
+describe("the cause in a sentence", () => {
+  it("has the evidence behind it", () => {
+    const partition = { topic: "orders", partition: 3 };
+    const diagnosis = { cause: "hot_partition", pods: [], node: undefined, partition } as const;
+    expect(explainCause({ ...diagnosis, evidence: "orders-3 brings 2.4 times a pod's fair share" })).toBe(
+      "One partition alone brings more than a pod's fair share: orders-3 brings 2.4 times a pod's fair share.",
+    );
+    expect(explainCause({ ...diagnosis, evidence: "" })).toBe(
+      "One partition alone brings more than a pod's fair share.",
+    );
   });
 });

@@ -1,7 +1,8 @@
 /** What a run came to, in sentences. Log, table and JSON share them. */
 
+import { CAUSES } from "./causes.ts";
 import { REASONS, type Reason } from "./reasons.ts";
-import type { RemovalStep, Role, RunReport } from "./types.ts";
+import type { Diagnosis, RemovalStep, Role, RunReport } from "./types.ts";
 
 /** "most busy". */
 export function roleWords(role: Role): string {
@@ -14,10 +15,19 @@ export function roleWords(role: Role): string {
  * @param detail - a clause, without a full stop; may be empty.
  */
 export function explain(reason: Reason, detail: string): string {
-  const sentence = REASONS[reason].sentence.replace(/\.$/, "");
-  const clause = detail.trim().replace(/\.$/, "");
-  if (clause === "") return `${sentence}.`;
-  return `${sentence}${sentence.includes(":") ? "; " : ": "}${clause}.`;
+  return withFacts(REASONS[reason].sentence, detail);
+}
+
+/** The cause's sentence with its evidence: "One partition alone brings more than …: orders-3 brings 2.4 times …" */
+export function explainCause({ cause, evidence }: Diagnosis): string {
+  return withFacts(CAUSES[cause].sentence, evidence);
+}
+
+function withFacts(sentence: string, facts: string): string {
+  const head = sentence.replace(/\.$/, "");
+  const clause = facts.trim().replace(/\.$/, "");
+  if (clause === "") return `${head}.`;
+  return `${head}${head.includes(":") ? "; " : ": "}${clause}.`;
 }
 
 /**

@@ -1,14 +1,18 @@
 /** The shapes that one run passes along: what was observed, assessed, decided, done and reported. No I/O here. */
 
+import type { Cause } from "./causes.ts";
 import type { RebalancerError } from "./errors.ts";
+import type { LikelyOrder, OrderWeights } from "./forecast/likely-orders.ts";
+import type { Ownership } from "./forecast/ownership.ts";
+import type { TopicPartition } from "./kafka/assignors/assignor.ts";
 import type { ExitCode, HoldReason, Reason } from "./reasons.ts";
 
 /** Every signal that is read for a pod; units: cpu cores, lag messages, rate messages/s, memory bytes. */
 export const SIGNALS = ["cpu", "lag", "rate", "memory"] as const;
 export type Signal = (typeof SIGNALS)[number];
 
-/** What a pod is removed for: it has the highest or the lowest composite score of its group. */
-export type Role = "most_busy" | "least_busy";
+/** What a pod is removed for: it has the highest or the lowest composite score of its group, or the best forecast. */
+export type Role = "most_busy" | "least_busy" | "best_forecast";
 
 /** One pod, told apart from a later pod of the same name (StatefulSets) by its UID. */
 export interface PodRef {
@@ -31,6 +35,8 @@ export interface PodInfo extends PodRef {
   readonly namePrefix: string;
   /** The node it is bound to; undefined while it waits for one. */
   readonly node: string | undefined;
+  /** status.podIP; undefined until it has one. */
+  readonly ip: string | undefined;
   readonly created: Date;
   readonly terminating: boolean;
   /** When its Ready condition turned True; undefined while it is not Ready or terminating. */
@@ -84,11 +90,35 @@ export interface Removal {
   readonly uid: string;
 }
 
-/** What is known of other runs: who holds the Lease, and the last removals (oldest first). */
+/** What one rotation was expected to bring, and what came of it. Imbalance is busiest / mean load, no unit, >= 1. */
+export interface Rotation {
+  /** API server's time, when the first pod was removed. */
+  readonly at: Date;
+  readonly pods: readonly string[];
+  /** What would make this another group: its pods' controller, the numbers of pods and partitions, the assignor. */
+  readonly group: string;
+  readonly before: number;
+  /** Of the imbalance after it; undefined where nothing could be forecast. */
+  readonly expected: Spread | undefined;
+  /** undefined until it was looked at. */
+  readonly after: number | undefined;
+  /** In which the members left and joined; undefined where that cannot be told. */
+  readonly order: LikelyOrder | undefined;
+}
+
+/** Percentiles of a distribution. */
+export interface Spread {
+  readonly p10: number;
+  readonly p50: number;
+  readonly p90: number;
+}
+
+/** What is known of other runs: who holds the Lease, the last removals and the last rotations (oldest first). */
 export interface RunRecord {
   /** The identity of the run that holds the Lease; undefined when it is ours or free. */
   readonly heldBy: string | undefined;
   readonly removals: readonly Removal[];
+  readonly rotations: readonly Rotation[];
 }
 
 /** The samples of one signal, joined to nothing yet. */
@@ -148,6 +178,23 @@ export interface Group {
   /** Share (0…1) of the Ready pods older than the query window that have every signal in use. */
   readonly coverage: number;
   readonly statistics: Readonly<Record<Signal | "score", Statistics>>;
+  /** Who owns which partitions; undefined where no source says so. */
+  readonly ownership: Ownership | undefined;
+  /** In what two sources differ, as a clause; undefined where none contradicts another. */
+  readonly contradiction: string | undefined;
+}
+
+/** What makes the group uneven, as far as its figures say. */
+export interface Diagnosis {
+  readonly cause: Cause;
+  /** The figures behind it, as a clause: "orders-3 brings 2.4 times a pod's fair share". */
+  readonly evidence: string;
+  /** Names of the pods to blame, the worst first; empty where no pod is. */
+  readonly pods: readonly string[];
+  /** The node to blame. */
+  readonly node: string | undefined;
+  /** The partition to blame. */
+  readonly partition: TopicPartition | undefined;
 }
 
 export interface Target {
@@ -166,15 +213,21 @@ export interface PassedOver {
 
 export interface RotateDecision {
   readonly action: "rotate";
+  /** What it rests on; undefined with STRATEGY=balanced. */
+  readonly forecast?: Forecast;
   /** One clause per threshold that was passed: "lag is uneven (5.24 > 0.5)". */
   readonly because: readonly string[];
   /** In the order of removal; never empty. */
   readonly targets: readonly Target[];
+  /** Whether they are removed at once, or each when the one before is replaced. */
+  readonly atOnce: boolean;
   readonly passedOver: readonly PassedOver[];
 }
 
 export interface HoldDecision {
   readonly action: "hold";
+  /** As far as it was made. */
+  readonly forecast?: Forecast;
   readonly reason: HoldReason;
   /** The facts behind the reason, as a clause: "3 of 8 pods are Ready". */
   readonly detail: string;
@@ -182,6 +235,39 @@ export interface HoldDecision {
 }
 
 export type Decision = RotateDecision | HoldDecision;
+
+/** What rotating may bring. Imbalance is busiest / mean load, no unit, >= 1. */
+export interface Forecast {
+  /** Today's. */
+  readonly imbalance: number;
+  /** Share (0…1) of random deals of these partitions that are more even. */
+  readonly percentile: number;
+  /** The least of all deals that give equal numbers of partitions. */
+  readonly floor: number;
+  readonly orders: OrderWeights;
+  /** Everything that was tried, the best first. */
+  readonly candidates: readonly CandidateForecast[];
+  /** One of the candidates; undefined where none is good enough. */
+  readonly chosen: CandidateForecast | undefined;
+}
+
+/** What comes of rotating these pods, over the orders of leaving and joining and the errors in the rates. */
+export interface CandidateForecast {
+  /** Those of a pair go at once. */
+  readonly pods: readonly string[];
+  /** Of the imbalance after it, and its mean. */
+  readonly after: Spread;
+  readonly expected: number;
+  /** Its median, by order; of those that are likely enough. */
+  readonly afterBy: Readonly<Partial<Record<LikelyOrder, number>>>;
+  /** Chance (0…1) that it is worse by more than 2 %. */
+  readonly worse: number;
+  /** By how much the pessimistic end (p90) is better: share of what could be removed (imbalance - floor); may be negative. */
+  readonly improvement: number;
+  /** Messages that wait while their partitions change hands, and for how long the busiest pod must be relieved to make up for it. */
+  readonly delayed: number;
+  readonly paybackSeconds: number;
+}
 
 /** What became of one target. */
 export interface RemovalStep {
@@ -211,7 +297,7 @@ export interface RemovalResult {
 }
 
 /** The names of the steps, as logged and timed. */
-export type Step = "observe" | "lock" | "fetch" | "decide" | "act";
+export type Step = "observe" | "lock" | "fetch" | "decide" | "act" | "check";
 
 /** Which run this is, and of what. */
 export interface RunIdentity {
@@ -228,8 +314,12 @@ export interface RunReport extends RunIdentity {
   readonly stepMillis: Readonly<Partial<Record<Step, number>>>;
   /** undefined when the run ended before the group was assessed. */
   readonly group: Group | undefined;
+  /** Also undefined where no signals were read. */
+  readonly diagnosis: Diagnosis | undefined;
   readonly decision: Decision | undefined;
   readonly removal: RemovalResult | undefined;
+  /** What was expected of the rotation and what came of it; undefined where nothing was forecast or removed. */
+  readonly rotation: Rotation | undefined;
   /** Why the run ended as it did. */
   readonly reason: Reason;
   readonly detail: string;
@@ -239,7 +329,9 @@ export interface RunReport extends RunIdentity {
 
 /** The limits a decision and a run obey. Durations in seconds, > 0 unless said otherwise. */
 export interface Policy {
-  readonly strategy: "balanced";
+  readonly strategy: "balanced" | "forecast";
+  /** Of the imbalance that could be removed, as a share, 0…1: a forecast must promise that at its pessimistic end. */
+  readonly minimumImprovement: number;
   /** Relative variance, no unit, >= 0. */
   readonly cpuVarianceThreshold: number;
   readonly lagVarianceThreshold: number;

@@ -8,6 +8,7 @@ import { type Config, loadConfig } from "./config/load.ts";
 import type { DemoTarget } from "./demo/demo.ts";
 import { asRebalancerError } from "./errors.ts";
 import { createHttpClient, type HttpEndpoint } from "./http.ts";
+import { createKafkaGroupSource } from "./kafka/admin/source.ts";
 import { createKubernetesClient } from "./kubernetes/client.ts";
 import { createKubernetesCluster } from "./kubernetes/cluster.ts";
 import { loadEndpoint } from "./kubernetes/credentials.ts";
@@ -16,10 +17,11 @@ import { eventSink } from "./kubernetes/events.ts";
 import { createNarrator } from "./logging/logger.ts";
 import { pushSink } from "./logging/push.ts";
 import { createMetricsSource } from "./metrics/fetch.ts";
+import { createMetricsGroupSource } from "./metrics/group.ts";
 import { outputSink } from "./output/report.ts";
 import { colourWanted, columnsOf } from "./output/terminal.ts";
-import type { Clock, Cluster, Narrator, Sink } from "./ports.ts";
-import { createPrometheus } from "./prometheus/client.ts";
+import type { Clock, Cluster, GroupSource, Narrator, Sink } from "./ports.ts";
+import { createPrometheus, type Prometheus } from "./prometheus/client.ts";
 import { rebalance } from "./rebalance.ts";
 import type { RunIdentity, RunReport } from "./types.ts";
 
@@ -91,14 +93,28 @@ export async function rebalanceAt(kubernetes: HttpEndpoint, parts: Parts, signal
     const holder = `${hostname()}_${run.runId}`;
     const live = createKubernetesCluster({ client, clock, namespace, labelSelector, holder });
     const cluster = config.dryRun ? dryRun(live) : live;
-    const metrics = createMetricsSource(createPrometheus(engine, config.prometheus), config.metrics);
+    const prometheus = createPrometheus(engine, config.prometheus);
+    const metrics = createMetricsSource(prometheus, config.metrics);
+    const groups = config.policy.strategy === "forecast" ? groupSources(config, prometheus, clock) : [];
     const event = eventSink(client, () => clock.now(), holder);
-    const ports = { cluster, metrics, clock, narrator, sinks: [...sinks, event] };
+    const ports = { cluster, metrics, groups, clock, narrator, sinks: [...sinks, event] };
     return await rebalance(run, ports, config.policy, signal);
   } finally {
     api.close();
     engine.close();
   }
+}
+
+/** Between the two looks at the offsets from which a partition's rate comes. */
+const SAMPLE_MILLIS = 10_000;
+
+/** Where the consumer group is read from, the most trusted first. */
+function groupSources({ kafka, metrics }: Config, prometheus: Prometheus, clock: Clock): readonly GroupSource[] {
+  const name = metrics.profile === "kafka-lag-exporter" ? "exporter" : "client-metrics";
+  const fromMetrics = createMetricsGroupSource(prometheus, metrics, name);
+  return kafka
+    ? [createKafkaGroupSource({ ...kafka, sampleMillis: SAMPLE_MILLIS, clock }), fromMetrics]
+    : [fromMetrics];
 }
 
 /** A run that never gets to see its cluster is reported like any other. */

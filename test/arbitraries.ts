@@ -3,9 +3,10 @@
 import fc from "fast-check";
 
 import { type ErrorCode, RebalancerError } from "../src/errors.ts";
+import type { ProtocolName } from "../src/kafka/assignors/protocols.ts";
 import type { Policy, Signal } from "../src/types.ts";
 import { POLICY } from "./fakes/policy.ts";
-import type { Fault, FaultPoint } from "./fakes/world.ts";
+import type { FakeGroup, Fault, FaultPoint } from "./fakes/world.ts";
 
 /** A pod as data; the test turns ages into times. */
 export interface PodCase {
@@ -18,6 +19,8 @@ export interface PodCase {
 type Incident = "dies" | "scaled away" | "turns exempt";
 
 export interface RunCase {
+  /** The consumer group, with STRATEGY=forecast; undefined: nobody knows it, and the strategy is balanced. */
+  readonly group: (FakeGroup & { readonly quickBoot: boolean }) | undefined;
   readonly pods: readonly PodCase[];
   readonly policy: Policy;
   readonly dryRun: boolean;
@@ -96,7 +99,7 @@ const FAULT_CODES: readonly ErrorCode[] = [
   "EVICTION_UNCLEAR",
 ];
 const fault = fc.record({
-  point: fc.constantFrom<FaultPoint>("observe", "lock", "fetch", "removing", "evict"),
+  point: fc.constantFrom<FaultPoint>("observe", "lock", "fetch", "group", "remember", "removing", "evict"),
   call: fc.integer({ min: 0, max: 12 }),
   fault: fc.oneof(
     fc.constantFrom(...FAULT_CODES).map((code) => new RebalancerError(code, `planted ${code}`)),
@@ -113,7 +116,16 @@ const meanwhile: fc.Arbitrary<RunCase["meanwhile"]> = fc.record({
 const seldom = <Value>(arbitrary: fc.Arbitrary<Value>) =>
   fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
 
+const group: fc.Arbitrary<NonNullable<RunCase["group"]>> = fc.record({
+  protocol: fc.constantFrom<ProtocolName>("java-cooperative-sticky", "librdkafka-cooperative-sticky", "kip848-uniform"),
+  partitions: fc.integer({ min: 1, max: 60 }),
+  seed: fc.nat(),
+  state: fc.constantFrom("Stable", "Stable", "Stable", "Stable", "PreparingRebalance"),
+  quickBoot: fc.boolean(),
+});
+
 export const runCase: fc.Arbitrary<RunCase> = fc.record({
+  group: fc.option(group, { nil: undefined, freq: 1 }),
   pods: fc.oneof(
     { weight: 1, arbitrary: fc.array(pod, { maxLength: 4 }) },
     { weight: 9, arbitrary: fc.array(pod, { minLength: 5, maxLength: 30 }) },

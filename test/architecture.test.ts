@@ -5,7 +5,11 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 
+import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import { BUNDLE } from "../scripts/build.ts";
+import { bundledPackages } from "../scripts/licences.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
@@ -42,6 +46,10 @@ describe("the lint rules", () => {
     ["an adapter", 'import { createHttpClient } from "../http.ts";\nexport const planted = createHttpClient;\n'],
     ["the metrics", 'import { PROFILES } from "../metrics/profiles.ts";\nexport const planted = PROFILES;\n'],
     ["the Kubernetes adapter", 'import { rotate } from "../kubernetes/manager.ts";\nexport const planted = rotate;\n'],
+    [
+      "the Kafka adapter",
+      'import { readGroup } from "../kafka/admin/read-group.ts";\nexport const planted = readGroup;\n',
+    ],
     ["the run", 'import { rebalance } from "../rebalance.ts";\nexport const planted = rebalance;\n'],
     ["the settings", 'import { OPTIONS } from "../config/options.ts";\nexport const planted = OPTIONS;\n'],
     ["the log", 'import { createNarrator } from "../logging/logger.ts";\nexport const planted = createNarrator;\n'],
@@ -53,7 +61,7 @@ describe("the lint rules", () => {
     ["the demo", 'import { runDemo } from "../demo/demo.ts";\nexport const planted = runDemo;\n'],
     [
       "the simulation",
-      'import { imbalanceOf } from "../simulation/imbalance.ts";\nexport const planted = imbalanceOf;\n',
+      'import { createWorld } from "../simulation/kubernetes-world.ts";\nexport const planted = createWorld;\n',
     ],
     ["files", 'import { readSecretFile } from "../secret-file.ts";\nexport const planted = readSecretFile;\n'],
     ["a Node API", 'import { readFileSync } from "node:fs";\nexport const planted = readFileSync;\n'],
@@ -65,7 +73,7 @@ describe("the lint rules", () => {
     ["a timer", "export const planted = setTimeout;\n"],
     ["chance", "export const planted = Math.random();\n"],
   ])("keep %s out of the core", (_name, source) => {
-    for (const folder of ["decision", "podstate", "kafka/assignors"]) {
+    for (const folder of ["decision", "podstate", "forecast", "kafka", "kafka/assignors"]) {
       expect(lint(`src/${folder}/planted.ts`, source)).toMatch(
         /planted\.ts.*\n(?:.*\n)*.*Found 0 warnings and 1 error/,
       );
@@ -84,5 +92,22 @@ describe("the lint rules", () => {
   it("keep what Node 22 does not have out of the product", () => {
     const source = "export const planted = new DisposableStack();\n";
     expect(lint("src/prometheus/planted.ts", source)).toMatch(/DisposableStack/);
+  });
+});
+
+describe("a plain run", () => {
+  it("loads no library that it does not need", async () => {
+    const { metafile } = await build({ ...BUNDLE, write: false, absWorkingDir: root });
+    const loaded = new Set(["dist/pod-rebalancer.js"]);
+    for (const path of loaded) {
+      const { imports = [] } = metafile.outputs[path] ?? {};
+      for (const { kind, path: imported } of imports) if (kind === "import-statement") loaded.add(imported);
+    }
+    const outputs = Object.entries(metafile.outputs).filter(([path]) => loaded.has(path));
+    const packages = bundledPackages({ ...metafile, outputs: Object.fromEntries(outputs) });
+    expect(packages).toContain("node_modules/pino");
+    for (const late of ["@kubernetes/client-node", "@platformatic/kafka", "prom-client", "yaml", "zod"]) {
+      expect(packages).not.toContain(`node_modules/${late}`);
+    }
   });
 });

@@ -11,7 +11,7 @@ import { meanOf, medianOf, ratioOf, shareOf } from "../bench/decisions/intervals
 import { POLICIES } from "../bench/decisions/policies.ts";
 import { rowObject } from "../bench/decisions/row-object.ts";
 import { type Outcome, playState, runRow, summarise } from "../bench/decisions/row.ts";
-import { seededRandom } from "../src/simulation/random.ts";
+import { seededRandom } from "../src/random.ts";
 
 type Changes = Partial<Record<Flag, string>>;
 
@@ -34,7 +34,7 @@ describe("the flags of a row", () => {
   });
 
   it.each<[Changes, string]>([
-    [{ policy: "forecsat" }, '--policy is "forecsat", expected one of balanced, nothing, random'],
+    [{ policy: "forecsat" }, '--policy is "forecsat", expected one of balanced, forecast, nothing, random'],
     [{ gate: "maybe" }, '--gate is "maybe", expected one of on, off'],
     [{ pods: "1" }, '--pods is "1", expected a whole number, 2 or more'],
     [{ states: "1e3" }, '--states is "1e3", expected a whole number, 1 or more'],
@@ -100,6 +100,7 @@ describe("a row", () => {
       after: 1.5,
       floor: 1,
       podsRemoved: 2,
+      expected: { p10: 0.7, p50: 0.75, p90: 0.8 },
       partitionsPaused: 4,
       longestPauseSeconds: 3,
       lagBefore: 2,
@@ -120,6 +121,7 @@ describe("a row", () => {
     expect(row.removedShare.value).toBeCloseTo((0.5 + 0.5 - 0.1 - 0.01) / (1 + 1 + 0.1 + 0.1));
     expect([row.better.value, row.worse.value, row.acted.value]).toEqual([0.5, 0.25, 0.5]);
     expect(row.removedSharePerPod).toBeCloseTo(row.removedShare.value);
+    expect([row.withinP90.value, row.aboveMedian.value]).toEqual([2 / 4, 2 / 4]);
     expect([row.longestPauseSeconds, row.drained.value, row.drainSeconds]).toEqual([3, 0.5, 60]);
   });
 

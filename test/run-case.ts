@@ -4,7 +4,15 @@ import { rebalance } from "../src/rebalance.ts";
 import { createVirtualClock } from "../src/simulation/virtual-clock.ts";
 import type { RunReport } from "../src/types.ts";
 import type { PodCase, RunCase } from "./arbitraries.ts";
-import { createWorld, type FakePod, fakeCluster, fakeMetrics, steadyPod, type World } from "./fakes/world.ts";
+import {
+  createWorld,
+  type FakePod,
+  fakeCluster,
+  fakeGroupSource,
+  fakeMetrics,
+  steadyPod,
+  type World,
+} from "./fakes/world.ts";
 import { type Beforehand, violations } from "./verifier.ts";
 
 const silent: Narrator = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -35,8 +43,18 @@ export async function playCase(given: RunCase): Promise<RunOutcome> {
   after(given.loseLeaseAfterSeconds, () => world.lost.abort(new RebalancerError("LOCK_LOST", "planted loss")));
 
   const identity = { runId: "test", dryRun: given.dryRun, namespace: "shop", selector: "app=orders" };
-  const ports = { cluster: fakeCluster(world), metrics: fakeMetrics(world), sinks: [], clock, narrator: silent };
-  const report = await rebalance(identity, ports, given.policy, stop.signal);
+  const { group } = given;
+  const groups = group ? [fakeGroupSource(world, group)] : [];
+  const ports = {
+    cluster: fakeCluster(world),
+    metrics: fakeMetrics(world),
+    groups,
+    sinks: [],
+    clock,
+    narrator: silent,
+  };
+  const strategy = group ? "forecast" : "balanced";
+  const report = await rebalance(identity, ports, { ...given.policy, strategy }, stop.signal);
   ended.abort();
   const { lastRemovalSeconds, dryRun, policy } = given;
   const beforehand: Beforehand = { dryRun, policy, lastRemovalSeconds, stoppedAt };
@@ -85,6 +103,7 @@ function worldOf(given: RunCase): World {
     },
   );
   const { lastRemovalSeconds: seconds } = given;
+  if (given.group?.quickBoot === false) for (const pod of world.pods) pod.readyAt += SLOW_BOOT_MILLIS;
   if (seconds !== undefined) {
     world.removals.push({ at: new Date(clock.now().getTime() - seconds * 1_000), pod: "old", uid: "old" });
   }
@@ -97,6 +116,8 @@ function worldOf(given: RunCase): World {
   };
   return world;
 }
+
+const SLOW_BOOT_MILLIS = 8_000;
 
 function podName(index: number): string {
   return `orders-5d8f7c9b-${String(index).padStart(5, "0")}`;

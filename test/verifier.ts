@@ -20,7 +20,7 @@ export function violations(world: World, report: RunReport, beforehand: Beforeha
   return [
     ...verifyHolds(world, evictions, beforehand),
     ...evictions.flatMap((event) => verifyVictim(event, beforehand.policy)),
-    ...verifySequence(world, evictions),
+    ...(goAtOnce(report) ? verifyPair(evictions, beforehand.policy) : verifySequence(world, evictions)),
     ...verifyRecord(world, evictions),
     ...verifyReport(evictions, report, beforehand),
     ...verifyExit(evictions, report),
@@ -58,12 +58,29 @@ function verifyVictim({ uid, before }: WorldEvent, policy: Policy): string[] {
     ["was exempt", pod.exempt],
     [`was ${ageSeconds} s old`, ageSeconds < policy.minPodAgeSeconds],
     ["left too few Ready pods", readyPods(before.pods).length - 1 < policy.minPodsRequired],
-    [
-      "was removed from a group that was not Ready",
-      readyPods(before.pods).length < 0.9 * (before.workload?.replicas ?? 0),
-    ],
   ];
   return faults.filter(([, broken]) => broken).map(([sentence]) => `${pod.name} ${sentence}`);
+}
+
+function goAtOnce({ decision }: RunReport): boolean {
+  return decision?.action === "rotate" && decision.atOnce;
+}
+
+/** Two at most, from a group that was Ready and kept its minimum without both. */
+function verifyPair(evictions: readonly WorldEvent[], { minPodsRequired }: Policy): string[] {
+  const [first] = evictions;
+  const ready = readyPods(first?.before?.pods ?? []).length;
+  const faults: [string, boolean][] = [
+    ["more than a pair was removed at once", evictions.length > 2],
+    ["a pair left too few Ready pods", evictions.length === 2 && ready - 2 < minPodsRequired],
+    ...evictions.slice(0, 1).map(notReadyBefore),
+  ];
+  return faults.filter(([, broken]) => broken).map(([sentence]) => sentence);
+}
+
+function notReadyBefore({ uid, before }: WorldEvent): [string, boolean] {
+  const ready = readyPods(before?.pods ?? []).length;
+  return [`${uid} was removed from a group that was not Ready`, ready < 0.9 * (before?.workload?.replicas ?? 0)];
 }
 
 /**
@@ -71,7 +88,8 @@ function verifyVictim({ uid, before }: WorldEvent, policy: Policy): string[] {
  * by then; those that were not Ready before it must have been so for 10 s.
  */
 function verifySequence(world: World, evictions: readonly WorldEvent[]): string[] {
-  return evictions.slice(1).flatMap((event, index) => {
+  const unready = evictions.map(notReadyBefore).filter(([, broken]) => broken);
+  const hasty = evictions.slice(1).flatMap((event, index) => {
     const earlier = evictions[index];
     if (earlier?.before === undefined || event.before === undefined) return ["an eviction without its world"];
     const sentence = `${event.uid} was removed before ${earlier.uid} was replaced`;
@@ -79,6 +97,7 @@ function verifySequence(world: World, evictions: readonly WorldEvent[]): string[
     const wanted = Math.min(readyPods(earlier.before.pods).length, world.workload.replicas);
     return stillThere || steadyPods(event.before, earlier.before) < wanted ? [sentence] : [];
   });
+  return [...unready.map(([sentence]) => sentence), ...hasty];
 }
 
 function steadyPods({ pods, observedAt }: Snapshot, earlier: Snapshot): number {

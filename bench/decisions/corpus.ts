@@ -3,10 +3,10 @@
  * training, the odd ones are held out.
  */
 
+import { imbalanceOf } from "../../src/forecast/imbalance.ts";
 import { PROTOCOLS } from "../../src/kafka/assignors/protocols.ts";
-import { imbalanceOf } from "../../src/simulation/imbalance.ts";
+import { drawOne, type Random, seededRandom } from "../../src/random.ts";
 import type { RateShape } from "../../src/simulation/partition-rates.ts";
-import { drawOne, type Random, seededRandom } from "../../src/simulation/random.ts";
 import {
   createSimulation,
   type Factors,
@@ -46,6 +46,18 @@ export function* corpus(half: Half, count: number): Generator<Case> {
 
 export function corpusCase(label: Label, seed: number): Case {
   const random = seededRandom(Math.imul(seed + 1, 7_919) + LABELS.indexOf(label));
+  const simulation = groupMade(MADE[label], random);
+  if (label === "rollout")
+    for (const workload of simulation.world.workloads)
+      workload.updatedReplicas = between(1, workload.replicas - 1, random);
+  return { label, seed, simulation };
+}
+
+/** How a group differs from one that is even. */
+export type Made = (circumstances: Circumstances) => Partial<SimulationSettings>;
+
+/** A group that is even but for what is made otherwise. */
+export function groupMade(made: Made, random: Random): Simulation {
   const pods = between(4, 16, random);
   const clock = createVirtualClock();
   const settings: SimulationSettings = {
@@ -58,15 +70,12 @@ export function corpusCase(label: Label, seed: number): Case {
     capacity: 1.8 + random(),
     replacedBefore: between(0, pods, random),
     scrape: { noise: 0.05 },
-    ...MADE[label]({ pods, random, now: clock.now() }),
+    ...made({ pods, random, now: clock.now() }),
   };
-  const simulation = createSimulation(settings, clock);
-  if (label === "rollout")
-    for (const workload of simulation.world.workloads) workload.updatedReplicas = between(1, pods - 1, random);
-  return { label, seed, simulation };
+  return createSimulation(settings, clock);
 }
 
-interface Circumstances {
+export interface Circumstances {
   readonly pods: number;
   readonly random: Random;
   readonly now: Date;
@@ -75,7 +84,7 @@ interface Circumstances {
 const EVEN: RateShape = { kind: "lognormal", parameter: 0.1 };
 
 /** How each label comes about. */
-const MADE: Readonly<Record<Label, (circumstances: Circumstances) => Partial<SimulationSettings>>> = {
+const MADE: Readonly<Record<Label, Made>> = {
   even: () => ({}),
   count_imbalance: ({ pods, random }) => ({ partitions: new Map([["orders", pods + between(1, pods - 1, random)]]) }),
   /** It alone is above the mean load of a pod: by 20 % to 150 %. */
@@ -110,12 +119,15 @@ const MADE: Readonly<Record<Label, (circumstances: Circumstances) => Partial<Sim
 
 /** A message takes two to four times the CPU, and as much longer. */
 function slowed(random: Random): Factors {
-  const factor = 2 + 2 * random();
+  return slowedBy(2 + 2 * random());
+}
+
+export function slowedBy(factor: number): Factors {
   return { capacity: 1 / factor, cpuPerMessage: factor };
 }
 
 /** The first that is asked about, and no other; a pod that takes its place is as good as any. */
-function onePod(factors: (at: Date) => Partial<Factors>): NonNullable<SimulationSettings["unlike"]> {
+export function onePod(factors: (at: Date) => Partial<Factors>): NonNullable<SimulationSettings["unlike"]> {
   let chosen: string | undefined;
   return ({ uid }, at) => {
     chosen ??= uid;

@@ -3,7 +3,7 @@
 import { parseArgs } from "node:util";
 
 import type { Order } from "../../src/kafka/assignors/orders.ts";
-import { protocolOf } from "../../src/kafka/assignors/protocols.ts";
+import { type ProtocolName, protocolOf } from "../../src/kafka/assignors/protocols.ts";
 import { parseRateShape } from "../../src/simulation/partition-rates.ts";
 import { POLICIES, type PolicyName } from "./policies.ts";
 import type { RowSettings } from "./row.ts";
@@ -22,6 +22,7 @@ export const DEFAULT_FLAGS = {
   "min-imbalance": "1.25",
   capacity: "2",
   "replaced-before": "0",
+  learned: "0",
   states: "300",
   seed: "1",
   runs: "1",
@@ -75,6 +76,7 @@ export function settingsOf(flags: Flags): RowSettings {
     policy: oneOf(flags, "policy", Object.keys(POLICIES) as PolicyName[]),
     gate: oneOf(flags, "gate", ["on", "off"]),
     protocol: protocolOf(flags.assignor),
+    protocolName: flags.assignor as ProtocolName,
     order: oneOf(flags, "order", ORDERS),
     pods,
     partitions,
@@ -84,6 +86,7 @@ export function settingsOf(flags: Flags): RowSettings {
     minImbalance: number(flags, "min-imbalance", 1, pods),
     capacity: number(flags, "capacity", 0.1, 1_000),
     replacedBefore: count(flags, "replaced-before", 0),
+    learned: count(flags, "learned", 0),
     states: count(flags, "states", 1),
     seed: count(flags, "seed", 0),
     runs: count(flags, "runs", 1),

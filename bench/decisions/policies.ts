@@ -2,6 +2,7 @@
 
 import { loadConfig } from "../../src/config/load.ts";
 import type { Narrator } from "../../src/ports.ts";
+import { shuffled } from "../../src/random.ts";
 import { rebalance } from "../../src/rebalance.ts";
 import {
   addSuccessor,
@@ -12,9 +13,8 @@ import {
   type SimulatedPod,
   stopPod,
 } from "../../src/simulation/kubernetes-world.ts";
-import { shuffled } from "../../src/simulation/random.ts";
 import type { Simulation } from "../../src/simulation/simulation.ts";
-import { NOT_REMOVED, type Policy, type RunReport } from "../../src/types.ts";
+import { NOT_REMOVED, type Policy, type RunReport, type Spread } from "../../src/types.ts";
 
 /** How a policy acts in one simulated group. */
 export interface Circumstances {
@@ -24,13 +24,25 @@ export interface Circumstances {
   readonly atOnce: boolean;
 }
 
-/** Acts once. @returns how many pods were removed. */
-type Act = (simulation: Simulation, circumstances: Circumstances) => Promise<number>;
+/** What one action did. */
+export interface Acted {
+  readonly podsRemoved: number;
+  /** What the product expected of it, where it made a forecast and acted: imbalance after / before. */
+  readonly expected?: Spread | undefined;
+}
+
+/** Acts once. */
+type Act = (simulation: Simulation, circumstances: Circumstances) => Promise<Acted>;
+
+const NOTHING: Acted = { podsRemoved: 0 };
 
 export const POLICIES = {
   /** The product's own run. */
-  balanced: async (simulation, circumstances) => removalsOf(await runProduct(simulation, circumstances)),
-  nothing: async () => 0,
+  balanced: async (simulation, { gate }) =>
+    actedIn(await runProduct(simulation, gate === "on" ? {} : { cpuVarianceThreshold: 0, lagVarianceThreshold: 0 })),
+  /** The same, looking ahead. */
+  forecast: async (simulation) => actedIn(await runProduct(simulation, { strategy: "forecast" })),
+  nothing: async () => NOTHING,
   /** Two pods by chance. */
   random: (simulation, { atOnce }) =>
     remove(simulation, shuffled(byRate(simulation), simulation.world.random).slice(0, 2), atOnce),
@@ -44,7 +56,7 @@ export const POLICIES = {
   /** `kubectl rollout restart`, with a Deployment's defaults: a quarter of the pods more, and a quarter fewer. */
   "rollout-restart": restart,
   /** Not to be had: what the best assignment of equal numbers of partitions would come to. */
-  "best-possible": async () => 0,
+  "best-possible": async () => NOTHING,
 } as const satisfies Record<string, Act>;
 
 export type PolicyName = keyof typeof POLICIES;
@@ -54,20 +66,28 @@ const SILENT: Narrator = { debug() {}, info() {}, warn() {}, error() {} };
 const IDENTITY = { runId: "bench", dryRun: false, namespace: "shop", selector: "app=consumer" };
 
 /** What a run obeys that is told nothing. */
-const { policy: DEFAULTS } = await loadConfig("run", [], { env: {}, atTerminal: false });
-const UNGATED: Policy = { ...DEFAULTS, cpuVarianceThreshold: 0, lagVarianceThreshold: 0 };
+export const { policy: DEFAULTS } = await loadConfig("run", [], { env: {}, atTerminal: false });
 
-/** @throws Error when the run failed: a bench of failures measures nothing. */
-export async function runProduct(simulation: Simulation, { gate }: Pick<Circumstances, "gate">): Promise<RunReport> {
-  const { cluster, metrics, clock } = simulation;
-  const ports = { cluster, metrics, clock, narrator: SILENT, sinks: [] };
-  const report = await rebalance(IDENTITY, ports, gate === "on" ? DEFAULTS : UNGATED, NEVER);
+/**
+ * @param changes - of the defaults.
+ * @throws Error when the run failed: a bench of failures measures nothing.
+ */
+export async function runProduct(simulation: Simulation, changes: Partial<Policy> = {}): Promise<RunReport> {
+  const { cluster, metrics, groupSource, clock } = simulation;
+  const policy = { ...DEFAULTS, ...changes };
+  const groups = policy.strategy === "forecast" ? [groupSource] : [];
+  const ports = { cluster, metrics, groups, clock, narrator: SILENT, sinks: [] };
+  const report = await rebalance(IDENTITY, ports, policy, NEVER);
   if (report.error !== undefined) throw report.error;
   return report;
 }
 
-function removalsOf({ removal }: RunReport): number {
-  return removal?.steps.filter(({ outcome }) => !NOT_REMOVED.includes(outcome)).length ?? 0;
+function actedIn({ removal, rotation }: RunReport): Acted {
+  const removed = removal?.steps.filter(({ outcome }) => !NOT_REMOVED.includes(outcome)) ?? [];
+  const { expected, before = 1 } = rotation ?? {};
+  if (expected === undefined) return { podsRemoved: removed.length };
+  const ratios = { p10: expected.p10 / before, p50: expected.p50 / before, p90: expected.p90 / before };
+  return { podsRemoved: removed.length, expected: ratios };
 }
 
 /** The pods, by what the metrics say of their consumption, the highest first. */
@@ -78,13 +98,13 @@ function byRate(simulation: Simulation): SimulatedPod[] {
   );
 }
 
-async function remove(simulation: Simulation, pods: readonly SimulatedPod[], atOnce: boolean): Promise<number> {
+async function remove(simulation: Simulation, pods: readonly SimulatedPod[], atOnce: boolean): Promise<Acted> {
   for (const pod of pods) {
     stopPod(simulation.world, pod, simulation.clock.now());
     if (!atOnce) await allReady(simulation);
   }
   await allReady(simulation);
-  return pods.length;
+  return { podsRemoved: pods.length };
 }
 
 /** Longer than any replacement takes here. */
@@ -103,7 +123,7 @@ async function allReady({ world, clock }: Simulation): Promise<void> {
   await clock.sleep(10_000, NEVER);
 }
 
-async function restart(simulation: Simulation): Promise<number> {
+async function restart(simulation: Simulation): Promise<Acted> {
   const { world, clock } = simulation;
   const old = livingPods(world, clock.now());
   const surge = Math.ceil(old.length / 4);
@@ -121,5 +141,5 @@ async function restart(simulation: Simulation): Promise<number> {
     await clock.sleep(1_000, NEVER);
   }
   await allReady(simulation);
-  return old.length;
+  return { podsRemoved: old.length };
 }

@@ -1,12 +1,14 @@
 /** One row of the benchmark: many random states of a group, one policy, and what came of it. */
 
+import { imbalanceOf, lowestImbalance } from "../../src/forecast/imbalance.ts";
 import type { Order, Protocol } from "../../src/kafka/assignors/orders.ts";
+import type { ProtocolName } from "../../src/kafka/assignors/protocols.ts";
+import { drawOne, seededRandom } from "../../src/random.ts";
 import type { ConsumerTiming } from "../../src/simulation/consumer-group.ts";
-import { imbalanceOf, lowestImbalance } from "../../src/simulation/imbalance.ts";
 import type { RateShape } from "../../src/simulation/partition-rates.ts";
-import { drawOne, seededRandom } from "../../src/simulation/random.ts";
 import { createSimulation, type Simulation } from "../../src/simulation/simulation.ts";
 import { createVirtualClock } from "../../src/simulation/virtual-clock.ts";
+import type { Rotation, Spread } from "../../src/types.ts";
 import { type Estimate, meanOf, medianOf, ratioOf, shareOf } from "./intervals.ts";
 import { POLICIES, type PolicyName } from "./policies.ts";
 
@@ -15,6 +17,7 @@ export interface RowSettings {
   /** Whether the thresholds of `balanced` count; other policies have none. */
   readonly gate: "on" | "off";
   readonly protocol: Protocol;
+  readonly protocolName: ProtocolName;
   /** In which order the old member leaves and the new one joins; `unknown`: drawn anew for each state, and told to nobody. */
   readonly order: Order | "unknown";
   readonly pods: number;
@@ -30,6 +33,8 @@ export interface RowSettings {
   readonly capacity: number;
   /** How often somebody was replaced since the partitions were dealt out. */
   readonly replacedBefore: number;
+  /** How many rotations are on record, with the order that was seen: what `forecast` learns from. */
+  readonly learned: number;
   /** How many states are drawn, >= 1. */
   readonly states: number;
   readonly seed: number;
@@ -43,6 +48,8 @@ export interface Outcome {
   readonly after: number;
   readonly floor: number;
   readonly podsRemoved: number;
+  /** What the only run expected of after / before; undefined where it made no forecast, or there were several. */
+  readonly expected: Spread | undefined;
   /** Partitions that had no consumer for half a second or longer, and the seconds of the longest. */
   readonly partitionsPaused: number;
   readonly longestPauseSeconds: number;
@@ -61,6 +68,9 @@ export interface RowResult {
   /** Better and worse by more than 2 %, as shares of the states. */
   readonly better: Estimate;
   readonly worse: Estimate;
+  /** Of the rotations with a forecast: share that came to its pessimistic end (p90) at most, and by more than 2 % above its median. */
+  readonly withinP90: Estimate;
+  readonly aboveMedian: Estimate;
   /** Share of the states in which any pod was removed. */
   readonly acted: Estimate;
   readonly podsRemoved: Estimate;
@@ -81,6 +91,8 @@ export interface RowResult {
 
 const NEVER = new AbortController().signal;
 const MATTERS = 0.02;
+/** A forecast that is met exactly is met. */
+const ROUNDING = 1e-9;
 const PAUSE_SECONDS = 0.5;
 const SETTLE_MILLIS = 30_000;
 const BETWEEN_RUNS_MILLIS = 900_000;
@@ -118,11 +130,14 @@ export async function playState(settings: RowSettings, state: number): Promise<O
   const pausedBefore = [...simulation.group().pausedSeconds];
   const circumstances = { gate: settings.gate, atOnce: settings.order !== "one-at-a-time" };
   let podsRemoved = 0;
+  let expected: Spread | undefined;
   let begun = started;
   for (let run = 0; run < settings.runs; run += 1) {
     begun = started + run * BETWEEN_RUNS_MILLIS;
     await clock.sleep(Math.max(0, begun - clock.now().getTime()), NEVER);
-    podsRemoved += await POLICIES[settings.policy](simulation, circumstances);
+    const acted = await POLICIES[settings.policy](simulation, circumstances);
+    podsRemoved += acted.podsRemoved;
+    if (settings.runs === 1) ({ expected } = acted);
   }
   await clock.sleep(SETTLE_MILLIS, NEVER);
   const after = settings.policy === "best-possible" ? floor : simulation.imbalance();
@@ -132,6 +147,7 @@ export async function playState(settings: RowSettings, state: number): Promise<O
     after,
     floor,
     podsRemoved,
+    expected,
     partitionsPaused: pauses.filter((seconds) => seconds >= PAUSE_SECONDS).length,
     longestPauseSeconds: Math.max(...pauses),
     lagBefore,
@@ -140,9 +156,11 @@ export async function playState(settings: RowSettings, state: number): Promise<O
 }
 
 function stateOf(settings: RowSettings, state: number): Simulation {
-  const { pods, partitions, topics, protocol, rates, rateError, minImbalance, capacity, replacedBefore } = settings;
+  const { pods, partitions, topics, protocol, protocolName, rates, rateError, minImbalance, capacity, replacedBefore } =
+    settings;
   const seed = Math.imul(settings.seed, 1_000_003) + state;
-  const { bootSeconds, timing } = REGIMES[regimeOf(settings, seed)];
+  const regime = regimeOf(settings, seed);
+  const { bootSeconds, timing } = REGIMES[regime];
   const counts = Array.from({ length: topics }, (_, at) => Math.floor((partitions + at) / topics));
   return createSimulation(
     {
@@ -150,6 +168,7 @@ function stateOf(settings: RowSettings, state: number): Simulation {
       pods,
       partitions: new Map(counts.map((count, at) => [`topic-${at}`, count])),
       protocol,
+      protocolName,
       timing,
       bootSeconds,
       replacedBefore,
@@ -157,10 +176,22 @@ function stateOf(settings: RowSettings, state: number): Simulation {
       wanted: (loads) => imbalanceOf(loads) >= minImbalance,
       capacity,
       scrape: { noise: rateError },
+      rotations: Array.from({ length: settings.learned }, () => ({ ...LEARNED, order: regime })),
     },
     createVirtualClock(),
   );
 }
+
+/** A rotation that was watched; of what it brought nothing is known. */
+const LEARNED: Rotation = {
+  at: new Date(0),
+  pods: [],
+  group: "",
+  before: 1,
+  expected: undefined,
+  after: undefined,
+  order: undefined,
+};
 
 function regimeOf({ order }: RowSettings, seed: number): Regime {
   if (order === "one-at-a-time") return "leave-first";
@@ -201,6 +232,9 @@ export function summarise(outcomes: readonly Outcome[]): RowResult {
   const removedShare = ratioOf(
     outcomes.map(({ before, after, floor }) => [before - after, Math.max(0, before - floor)]),
   );
+  const forecast = outcomes.flatMap(({ before, after, expected }) =>
+    expected ? [{ ratio: after / before, ...expected }] : [],
+  );
   const podsRemoved = of((outcome) => outcome.podsRemoved);
   const drained = outcomes.flatMap(({ drainSeconds }) => drainSeconds ?? []);
   const paused = outcomes.filter(({ partitionsPaused }) => partitionsPaused > 0);
@@ -209,6 +243,8 @@ export function summarise(outcomes: readonly Outcome[]): RowResult {
     removedShare,
     better: counted(({ before, after }) => judge(before, after) === "better"),
     worse: counted(({ before, after }) => judge(before, after) === "worse"),
+    withinP90: shareOf(forecast.filter(({ ratio, p90 }) => ratio <= p90 * (1 + ROUNDING)).length, forecast.length),
+    aboveMedian: shareOf(forecast.filter(({ ratio, p50 }) => judge(p50, ratio) === "worse").length, forecast.length),
     acted: counted((outcome) => outcome.podsRemoved > 0),
     podsRemoved,
     removedSharePerPod: podsRemoved.value === 0 ? undefined : removedShare.value / podsRemoved.value,

@@ -7,11 +7,12 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 
 import { table, withParts } from "../../scripts/docs.ts";
-import { confusionOf } from "./confusion.ts";
-import { type Half, LABELS } from "./corpus.ts";
+import { type Confusion, confusionsOf, precisionOf } from "./confusion.ts";
+import { LABELS } from "./corpus.ts";
 import { DEFAULT_FLAGS, type Flag, type Flags } from "./flags.ts";
 import type { PolicyName } from "./policies.ts";
 import type { RowObject } from "./row-object.ts";
+import { NOISES, type Rung, weakerFaults } from "./weaker.ts";
 
 const PAGE = join(import.meta.dirname, "../../docs/decision-quality.md");
 const MAIN = join(import.meta.dirname, "main.ts");
@@ -80,6 +81,11 @@ const drained: Column = {
   title: "Drained, after",
   cell: (row) => `${percent(row.drained)}, ${optional(row.drainSeconds, (seconds) => `${fixed(seconds, 0)} s`)}`,
 };
+const calibrated: Column = {
+  title: "At p90 at most, above the median",
+  cell: ({ acted: share, withinP90, aboveMedian }) =>
+    share === 0 ? "–" : `${percent(withinP90)}, ${percent(aboveMedian)}`,
+};
 const acted: Column = { title: "Acted", cell: (row) => percent(row.acted) };
 const ofThose: Column = {
   title: "Of those better / worse",
@@ -90,6 +96,7 @@ const ofThose: Column = {
 const COMPARED: readonly (readonly [label: string, policy: PolicyName, flags: Changes])[] = [
   ["balanced, gate off", "balanced", { gate: "off" }],
   ["balanced, with its thresholds", "balanced", { gate: "on" }],
+  ["forecast", "forecast", {}],
   ["nothing", "nothing", {}],
   ["two random pods", "random", {}],
   ["the busiest only", "busiest", {}],
@@ -124,6 +131,28 @@ const SHAPES: readonly Changes[] = [
   { "replaced-before": "8" },
   { "replaced-before": "40" },
   { capacity: "1.5" },
+];
+
+const KNOWN: Changes = { order: "leave-first", learned: "3" };
+const UNSURE: Changes = { order: "unknown", "rate-error": "0.2" };
+
+/** What is known of the order, and what differs. */
+const FORECASTS: readonly (readonly [order: string, flags: Changes])[] = [
+  ["known: leave first", { ...KNOWN, ...MANY }],
+  ["known: leave first", { ...KNOWN, "rate-error": "0.2", ...MANY }],
+  ["unknown", { ...UNSURE, ...MANY }],
+  ["unknown, is leave first", { "rate-error": "0.2" }],
+  ["unknown, is join first", { ...UNSURE, order: "join-first" }],
+  ["unknown, is one barrier", { ...UNSURE, order: "one-barrier" }],
+  ...["java-sticky", "librdkafka-cooperative-sticky", "kip848-uniform"].flatMap((assignor) => [
+    ["known: leave first", { ...KNOWN, assignor }] as const,
+    ["unknown", { ...UNSURE, assignor }] as const,
+  ]),
+  ["known: leave first", { ...KNOWN, assignor: "java-range" }],
+  ["known: leave first", { ...KNOWN, assignor: "kip848-range" }],
+  ...SHAPES.filter((shape) => !shape["rate-error"]).map(
+    (shape) => ["known: leave first", { ...KNOWN, ...shape }] as const,
+  ),
 ];
 
 const TABLES = {
@@ -182,6 +211,18 @@ const TABLES = {
     ),
     columns: [acted, removed, betterWorse, imbalance],
   },
+  forecast: {
+    labels: ["Order", "Assignor", "Differs in"],
+    lines: FORECASTS.map(([order, flags]) => ({
+      label: [
+        order,
+        flags.assignor ?? "java-cooperative-sticky",
+        written({ ...flags, assignor: "java-cooperative-sticky", order: "leave-first", learned: "0" }),
+      ],
+      flags: { policy: "forecast", ...STATES, ...flags },
+    })),
+    columns: [acted, removed, betterWorse, pods, imbalance, paused, calibrated],
+  },
   repeated: {
     labels: ["Policy", "Rates"],
     lines: ["zipf:0.6", "drifting:0.6"].flatMap((rates) =>
@@ -218,7 +259,14 @@ export async function renderTables(only?: string): Promise<ReadonlyMap<string, s
     if (only === undefined || only === name) parts.set(name, await renderTable(one));
   }
   if (only === undefined || only === "corpus") {
-    for (const half of ["train", "held-out"] as const) parts.set(`corpus-${half}`, await corpusPart(half));
+    for (const half of ["train", "held-out"] as const) {
+      const { endings, forecastEndings, causes, causesUnowned } = await confusionsOf(half, CASES);
+      parts.set(`corpus-${half}`, confusionTable(endings));
+      parts.set(`forecast-${half}`, `${confusionTable(forecastEndings)}\n\n${precisionLine(forecastEndings)}`);
+      parts.set(`causes-${half}`, confusionTable(causes));
+      parts.set(`causes-unowned-${half}`, confusionTable(causesUnowned));
+    }
+    parts.set("causes-weaker", weakerTable(await weakerFaults(WEAKER_CASES)));
   }
   return parts;
 }
@@ -236,15 +284,39 @@ async function renderTable({ lines, labels, columns, plot }: Table): Promise<str
 
 const CASES = 200;
 
-/** What the product says of each label, in percent of its cases. */
-async function corpusPart(half: Half): Promise<string> {
-  const confusion = await confusionOf(half, CASES);
-  const endings = [...new Set(LABELS.flatMap((label) => [...(confusion.get(label)?.keys() ?? [])]))].toSorted();
+/** What was said of each label, in percent of its cases. */
+function confusionTable(confusion: Confusion): string {
+  const said = [...new Set(LABELS.flatMap((label) => [...(confusion.get(label)?.keys() ?? [])]))].toSorted();
   const rows = LABELS.map((label) => {
-    const shares = endings.map((ending) => confusion.get(label)?.get(ending) ?? 0);
-    return [`\`${label}\``, ...shares.map((count) => (count === 0 ? "" : String(Math.round((count / CASES) * 100))))];
+    const counts = said.map((what) => confusion.get(label)?.get(what) ?? 0);
+    return [`\`${label}\``, ...counts.map((count) => (count === 0 ? "" : shareOf(count)))];
   });
-  return table(["Label", ...endings.map((ending) => `\`${ending}\``)], rows);
+  return table(["Label", ...said.map((what) => `\`${what}\``)], rows);
+}
+
+function precisionLine(endings: Confusion): string {
+  const { rotations, precision } = precisionOf(endings);
+  return `Of ${rotations} rotations ${optional(precision, percent)} made it better.`;
+}
+
+const WEAKER_CASES = 100;
+
+/** What was said by strength and noise, in percent, the most frequent first. */
+function weakerTable(rungs: readonly Rung[]): string {
+  const noises = NOISES.map((noise) => `Noise ${noise * 100} %`);
+  const rows = rungs.map(({ label, strength, said }) => [`\`${label}\``, strength, ...said.map(frequencies)]);
+  return table(["Label", "Strength", ...noises], rows);
+}
+
+function frequencies(said: ReadonlyMap<string, number>): string {
+  return [...said]
+    .toSorted(([a, more], [b, less]) => less - more || (a < b ? -1 : 1))
+    .map(([cause, count]) => `\`${cause}\` ${Math.round((count / WEAKER_CASES) * 100)}`)
+    .join(", ");
+}
+
+function shareOf(count: number): string {
+  return String(Math.round((count / CASES) * 1_000) / 10);
 }
 
 /** Writes the parts into the page. */

@@ -47,8 +47,9 @@ function optionLines(name: OptionName, width: number): string[] {
   const option: Option<unknown> = OPTIONS[name];
   const { short, flagOnly, help, expected } = option;
   const flags = `  ${short ? `-${short}, ` : "    "}--${isSwitch(name) ? "[no-]" : ""}${flagOf(name)}`;
-  const head = flagOnly ? flags : `${flags.padEnd(34)}${name}`;
+  const oneLine = `${flags.padEnd(33)} ${name}`;
+  const head = flagOnly ? [flags] : oneLine.length <= width ? [oneLine] : [flags, `        ${name}`];
   const value = isSwitch(name) ? "" : ` Expected: ${expected}.`;
   const text = `${help}.${value} Default: ${option.default || "nothing"}.`;
-  return [cutTo(head, width, CUT_END), ...wrap("        ", text, width, 8)];
+  return [...head.map((line) => cutTo(line, width, CUT_END)), ...wrap("        ", text, width, 8)];
 }

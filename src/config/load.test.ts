@@ -57,6 +57,10 @@ describe("the defaults", () => {
     }
   });
 
+  it("ask no Kafka", async () => {
+    expect((await load()).kafka).toBeUndefined();
+  });
+
   it("push nothing", async () => {
     expect((await load()).push).toBeUndefined();
   });
@@ -104,10 +108,27 @@ const EXAMPLES: Readonly<
   LAG_QUERY: ["sum by (pod) (lag)", ({ metrics }) => metrics.queries.lag, "sum by (pod) (lag)"],
   RATE_QUERY: ["rate", ({ metrics }) => metrics.queries.rate, "rate"],
   MEMORY_QUERY: ["mem", ({ metrics }) => metrics.queries.memory, "mem"],
+  OWNERSHIP_QUERY: ["none", ({ metrics }) => metrics.queries.ownership, "none"],
+  PARTITION_RATE_QUERY: ["written", ({ metrics }) => metrics.queries.partitionRate, "written"],
+  KAFKA_GROUP: ["orders", ({ metrics }) => metrics.group, "orders"],
   METRICS_WINDOW: ["2m", ({ metrics, policy }) => [metrics.windowSeconds, policy.metricsWindowSeconds], [120, 120]],
   STALENESS_LIMIT: ["45s", ({ metrics }) => metrics.stalenessSeconds, 45],
   MIN_METRICS_COVERAGE: ["0.95", ({ policy }) => policy.minMetricsCoverage, 0.95],
-  STRATEGY: ["balanced", ({ policy }) => policy.strategy, "balanced"],
+  STRATEGY: ["forecast", ({ policy }) => policy.strategy, "forecast"],
+  MINIMUM_IMPROVEMENT_PERCENT: ["25", ({ policy }) => policy.minimumImprovement, 0.25],
+  KAFKA_BOOTSTRAP_SERVERS: [
+    "a:9092, [::1]:9093",
+    ({ kafka }) => kafka,
+    {
+      bootstrapServers: ["a:9092", "[::1]:9093"],
+      group: "orders",
+      security: { tls: undefined, sasl: undefined },
+      timeoutMillis: 30_000,
+    },
+  ],
+  KAFKA_ASSIGNOR: ["java-sticky", ({ metrics }) => metrics.assignor, "java-sticky"],
+  KAFKA_CONFIG: ["/dev/null", ({ kafka }) => kafka?.security, { tls: undefined, sasl: undefined }],
+  KAFKA_TIMEOUT: ["5s", ({ kafka }) => kafka?.timeoutMillis, 5_000],
   CPU_VARIANCE_THRESHOLD: ["0", ({ policy }) => policy.cpuVarianceThreshold, 0],
   LAG_VARIANCE_THRESHOLD: ["1.5", ({ policy }) => policy.lagVarianceThreshold, 1.5],
   CPU_FLOOR: ["1e-3", ({ policy }) => policy.cpuFloor, 0.001],
@@ -130,6 +151,9 @@ const EXAMPLES: Readonly<
 
 /** What must be said with it. */
 function needed(name: OptionName): Surroundings["env"] {
+  const kafka = { KAFKA_BOOTSTRAP_SERVERS: "kafka:9092", KAFKA_GROUP: "orders" };
+  const { [name as keyof typeof kafka]: _itself, ...others } = kafka;
+  if (name.startsWith("KAFKA_")) return others;
   return name === "METRICS_PUSH_HTTP_CONFIG" ? { METRICS_PUSH_URL: "http://pushgateway:9091" } : {};
 }
 
@@ -203,7 +227,8 @@ describe("a wrong value", () => {
     ["METRICS_PROFILE", ["", "Seed", "kminion"]],
     ["CPU_QUERY", ["", " "]],
     ["MIN_METRICS_COVERAGE", ["1.1", "-0.1", "80%", "NaN", ""]],
-    ["STRATEGY", ["forecast", ""]],
+    ["KAFKA_GROUP", [""]],
+    ["STRATEGY", ["forecasts", ""]],
     ["CPU_VARIANCE_THRESHOLD", ["-1", "NaN", "Infinity", "0x10", "1e999", "0,3", ""]],
     ["MAX_PODS_TO_DELETE", ["0", "-1", "1.5", "two", "1e3", " 2", "9999999999"]],
     ["MIN_PODS_REQUIRED", ["0", ""]],
@@ -215,6 +240,22 @@ describe("a wrong value", () => {
       const value = text.replace("http://user:pass", "…").replace(/^(.{80}).+$/, "$1…");
       expect(fault).toBe(`${name} is "${value}", expected ${OPTIONS[name].expected}`);
     }
+  });
+
+  it.each([
+    "",
+    "kafka",
+    "kafka:",
+    ":9092",
+    "kafka:0",
+    "kafka:65536",
+    "a:1,,b:2",
+    "::1:9092",
+    "kafka://a:9092",
+    "a b:1",
+  ])("of KAFKA_BOOTSTRAP_SERVERS is refused: %j", async (text) => {
+    const [fault] = await faultsOf([], { KAFKA_BOOTSTRAP_SERVERS: text });
+    expect(fault).toBe(`KAFKA_BOOTSTRAP_SERVERS is "${text}", expected ${OPTIONS.KAFKA_BOOTSTRAP_SERVERS.expected}`);
   });
 
   it("is refused together with all the others, and with the flag's name where it was a flag", async () => {
@@ -261,7 +302,13 @@ describe("a wrong value", () => {
       ["--metrics-push-http-config", "/dev/null"],
       /^METRICS_PUSH_HTTP_CONFIG is set, expected a valid METRICS_PUSH_URL/,
     ],
+    [["--kafka-bootstrap-servers", "kafka:9092"], /^KAFKA_BOOTSTRAP_SERVERS is set, expected KAFKA_GROUP with it/],
+    [["--kafka-group", "orders"], /^KAFKA_GROUP is set, expected a valid KAFKA_BOOTSTRAP_SERVERS with it$/],
+    [["--kafka-config", "/dev/null"], /^KAFKA_CONFIG is set, expected a valid KAFKA_BOOTSTRAP_SERVERS with it$/],
+    [["--kafka-config", "/none"], /^KAFKA_CONFIG: \/none cannot be read \(ENOENT\)$/m],
     [["--cpu-query", "none", "--lag-query", "none"], /^CPU_QUERY and LAG_QUERY are both none/],
+    [["--metrics-profile", "kafka-lag-exporter"], /^KAFKA_GROUP is not set, expected the consumers' group.id/],
+    [["--ownership-query", "lag{group='$group'}"], /^KAFKA_GROUP is not set, expected the consumers' group.id/],
     [["-n", "a\u001B[31m\nb"], /^--kube-namespace is "a b", expected/],
   ])("on the command line is refused: %j", async (args, message) => {
     expect((await faultsOf(args)).join("\n")).toMatch(message);
@@ -278,7 +325,7 @@ describe("a wrong value", () => {
 
   it("is found in any text without an exception of another kind", async () => {
     const environment = fc.dictionary(
-      fc.constantFrom(...VARIABLES.filter((name) => !name.endsWith("_HTTP_CONFIG"))),
+      fc.constantFrom(...VARIABLES.filter((name) => !name.endsWith("_CONFIG"))),
       fc.string(),
     );
     await fc.assert(

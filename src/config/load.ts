@@ -5,9 +5,11 @@ import { parseArgs, type ParseArgsConfig } from "node:util";
 import { formatDuration } from "../durations.ts";
 import { RebalancerError } from "../errors.ts";
 import type { HttpEndpoint } from "../http.ts";
+import type { KafkaSecurity } from "../kafka/admin/client-config.ts";
+import type { KafkaGroupOptions } from "../kafka/admin/source.ts";
 import { type CredentialsRequest, usesServiceAccount } from "../kubernetes/credentials.ts";
 import type { LogLevel } from "../logging/logger.ts";
-import type { MetricsOptions } from "../metrics/queries.ts";
+import { type MetricsOptions, usesGroup } from "../metrics/queries.ts";
 import type { OutputKind } from "../output/report.ts";
 import { cleanText, quoted, withoutSecrets } from "../text.ts";
 import type { Policy } from "../types.ts";
@@ -33,6 +35,8 @@ export interface Config {
   readonly prometheus: { readonly endpoint: HttpEndpoint; readonly timeoutMillis: number };
   /** Where the run's own metrics go; undefined: nowhere. */
   readonly push: HttpEndpoint | undefined;
+  /** Where the consumer group is read from Kafka itself; undefined: nowhere. */
+  readonly kafka: Omit<KafkaGroupOptions, "sampleMillis" | "clock"> | undefined;
   readonly metrics: MetricsOptions;
   readonly policy: Policy;
 }
@@ -71,6 +75,7 @@ export async function loadConfig(
   const endpoints = {
     prometheus: await readEndpoint("PROMETHEUS_HTTP_CONFIG", settings.PROMETHEUS_ENDPOINT, settings, faults),
     push: receiver && (await readEndpoint("METRICS_PUSH_HTTP_CONFIG", receiver, settings, faults)),
+    kafka: await readKafkaSecurity(settings, faults),
   };
   if (faults.length > 0) throw new RebalancerError("CONFIG_INVALID", faults.map(cleanText).join("\n"));
   // Without a fault every setting that must have a value has one.
@@ -183,12 +188,39 @@ function contradictions(settings: Partial<Settings>): string[] {
       "METRICS_PUSH_HTTP_CONFIG is set, expected a valid METRICS_PUSH_URL with it: nothing is pushed without one",
     );
   }
+  if (lacksGroup(settings)) {
+    faults.push(
+      `KAFKA_GROUP is not set, expected ${OPTIONS.KAFKA_GROUP.expected}: METRICS_PROFILE or a custom query asks for it ($group)`,
+    );
+  }
+  faults.push(...kafkaContradictions(settings));
   if (settings.CPU_QUERY === "none" && settings.LAG_QUERY === "none") {
     faults.push(
       "CPU_QUERY and LAG_QUERY are both none, expected one of them at least: no other signal has a threshold",
     );
   }
   return faults;
+}
+
+function lacksGroup(settings: Partial<Settings>): boolean {
+  const { METRICS_PROFILE: profile, KAFKA_GROUP: group } = settings;
+  return group === undefined && profile !== undefined && usesGroup({ profile, queries: queriesOf(settings) });
+}
+
+function kafkaContradictions(settings: Partial<Settings>): string[] {
+  const {
+    KAFKA_BOOTSTRAP_SERVERS: servers,
+    KAFKA_GROUP: group,
+    KAFKA_CONFIG: file,
+    METRICS_PROFILE: profile,
+  } = settings;
+  if (servers !== undefined && group === undefined) {
+    return ["KAFKA_BOOTSTRAP_SERVERS is set, expected KAFKA_GROUP with it: which group is to be read is not known"];
+  }
+  if (servers !== undefined) return [];
+  const asked = profile !== undefined && usesGroup({ profile, queries: queriesOf(settings) });
+  const lonely = [file && "KAFKA_CONFIG", group && !asked && "KAFKA_GROUP"].filter((name) => typeof name === "string");
+  return lonely.map((name) => `${name} is set, expected a valid KAFKA_BOOTSTRAP_SERVERS with it`);
 }
 
 interface Accident {
@@ -216,6 +248,7 @@ function commandFaults(
 interface Endpoints {
   readonly prometheus: HttpEndpoint;
   readonly push: HttpEndpoint | undefined;
+  readonly kafka: KafkaSecurity;
 }
 
 async function readEndpoint(
@@ -230,6 +263,15 @@ async function readEndpoint(
   const { faults: found, ...access } = await readHttpConfig(path);
   faults.push(...found.map((fault) => `${config}: ${fault}`));
   return { url, ...access };
+}
+
+async function readKafkaSecurity({ KAFKA_CONFIG: path }: Partial<Settings>, faults: string[]): Promise<KafkaSecurity> {
+  const plain = { tls: undefined, sasl: undefined };
+  if (path === undefined) return plain;
+  const { readClientConfig } = await import("../kafka/admin/client-config.ts");
+  const { security = plain, faults: found } = await readClientConfig(path);
+  faults.push(...found.map((fault) => `KAFKA_CONFIG: ${fault}`));
+  return security;
 }
 
 const SAID_ANYWAY: ReadonlySet<OptionName> = new Set<OptionName>([
@@ -250,7 +292,11 @@ function otherFlags(flags: ReadonlyMap<OptionName, string>): string[] {
   });
 }
 
-function assemble(command: Command, settings: Settings, { prometheus, push }: Endpoints): Omit<Config, "otherFlags"> {
+function assemble(
+  command: Command,
+  settings: Settings,
+  { prometheus, push, kafka }: Endpoints,
+): Omit<Config, "otherFlags"> {
   const plan = command === "plan";
   return {
     dryRun: plan || settings.DRY_RUN,
@@ -264,17 +310,25 @@ function assemble(command: Command, settings: Settings, { prometheus, push }: En
     prometheus: { endpoint: prometheus, timeoutMillis: settings.PROMETHEUS_TIMEOUT * 1_000 },
     // A person who looks must not make a schedule seem alive that has stopped.
     push: plan ? undefined : push,
+    kafka: kafkaOf(settings, kafka),
     metrics: metricsOf(settings),
     policy: policyOf(settings),
   };
 }
 
+function kafkaOf(settings: Settings, security: KafkaSecurity): Config["kafka"] {
+  const { KAFKA_BOOTSTRAP_SERVERS: bootstrapServers, KAFKA_GROUP: group, KAFKA_TIMEOUT: seconds } = settings;
+  if (bootstrapServers === undefined || group === undefined) return undefined;
+  return { bootstrapServers, group, security, timeoutMillis: seconds * 1_000 };
+}
+
 function metricsOf(settings: Settings): MetricsOptions {
-  const { CPU_QUERY: cpu, LAG_QUERY: lag, RATE_QUERY: rate, MEMORY_QUERY: memory } = settings;
   return {
     namespace: settings.KUBE_NAMESPACE,
+    assignor: settings.KAFKA_ASSIGNOR,
     profile: settings.METRICS_PROFILE,
-    queries: { ...(cpu && { cpu }), ...(lag && { lag }), ...(rate && { rate }), ...(memory && { memory }) },
+    group: settings.KAFKA_GROUP,
+    queries: queriesOf(settings),
     matchers: settings.PROMETHEUS_MATCHERS,
     replicaLabels: settings.PROMETHEUS_REPLICA_LABELS,
     windowSeconds: settings.METRICS_WINDOW,
@@ -282,10 +336,24 @@ function metricsOf(settings: Settings): MetricsOptions {
   };
 }
 
+/** The custom queries. */
+function queriesOf(settings: Partial<Settings>): MetricsOptions["queries"] {
+  const queries = {
+    cpu: settings.CPU_QUERY,
+    lag: settings.LAG_QUERY,
+    rate: settings.RATE_QUERY,
+    memory: settings.MEMORY_QUERY,
+    ownership: settings.OWNERSHIP_QUERY,
+    partitionRate: settings.PARTITION_RATE_QUERY,
+  };
+  return Object.fromEntries(Object.entries(queries).filter(([, query]) => query !== undefined));
+}
+
 function policyOf(settings: Settings): Policy {
   const removal = 30 + settings.REPLACEMENT_TIMEOUT;
   return {
     strategy: settings.STRATEGY,
+    minimumImprovement: settings.MINIMUM_IMPROVEMENT_PERCENT / 100,
     cpuVarianceThreshold: settings.CPU_VARIANCE_THRESHOLD,
     lagVarianceThreshold: settings.LAG_VARIANCE_THRESHOLD,
     cpuFloor: settings.CPU_FLOOR,

@@ -5,6 +5,7 @@
  */
 
 import { formatDuration, parseDuration } from "../durations.ts";
+import { PROTOCOLS, type ProtocolName } from "../kafka/assignors/protocols.ts";
 import type { LogLevel } from "../logging/logger.ts";
 import { type MetricsProfile, PROFILES } from "../metrics/profiles.ts";
 import { isLabelName, isMatcherList, isNamespaceName } from "../metrics/queries.ts";
@@ -95,7 +96,15 @@ function query(signal: string) {
   return words({
     default: "that of METRICS_PROFILE",
     expected: "PromQL with one row for each pod, or none to leave the signal out",
-    help: `PromQL for ${signal}; $namespace, $pods, $window, $staleness, $matchers and $replica_labels are replaced`,
+    help: `PromQL for ${signal}; $namespace, $pods, $group, $window, $staleness, $matchers and $replica_labels are replaced`,
+  });
+}
+
+function partitionQuery(rows: string, help: string) {
+  return words({
+    default: "that of METRICS_PROFILE",
+    expected: `PromQL with one row for each ${rows}, or none to leave it out`,
+    help,
   });
 }
 
@@ -121,9 +130,19 @@ function labelNames(text: string): readonly string[] | undefined {
   return names.every(isLabelName) ? names : undefined;
 }
 
+/** "a:9092, [::1]:9092" → "a:9092" and "[::1]:9092". */
+function brokers(text: string): readonly string[] | undefined {
+  const servers = text.split(",").map((server) => server.trim());
+  const valid = servers.every((server) => {
+    const [, port = ""] = /^(?:[\w.-]+|\[[\da-f:.]+\]):(\d{1,5})$/i.exec(server) ?? [];
+    return Number(port) >= 1 && Number(port) <= 65_535;
+  });
+  return valid ? servers : undefined;
+}
+
 const LOG_LEVELS: readonly LogLevel[] = ["trace", "debug", "info", "warn", "error"];
 const OUTPUTS: readonly OutputKind[] = ["none", "table", "json", "metrics"];
-const STRATEGIES: readonly Policy["strategy"][] = ["balanced"];
+const STRATEGIES: readonly Policy["strategy"][] = ["balanced", "forecast"];
 
 export const OPTIONS = {
   KUBE_NAMESPACE: {
@@ -183,13 +202,53 @@ export const OPTIONS = {
   LAG_QUERY: query("lag (messages)"),
   RATE_QUERY: query("the consumption rate (messages/s)"),
   MEMORY_QUERY: query("memory (bytes)"),
+  OWNERSHIP_QUERY: partitionQuery(
+    "partition that a member owns",
+    "PromQL for who owns which partition: labels pod, topic and partition, the value its lag (-1: not known)",
+  ),
+  PARTITION_RATE_QUERY: partitionQuery(
+    "partition",
+    "PromQL for what is written to it (messages/s): labels topic and partition; $topics is replaced too",
+  ),
   METRICS_WINDOW: duration({ default: "5m", help: "over which rates are taken" }),
   STALENESS_LIMIT: duration({ default: "2m", help: "older samples do not count" }),
   MIN_METRICS_COVERAGE: decimal(
     { default: "0.8", help: "share of the Ready pods that must have every signal in use" },
     1,
   ),
+  KAFKA_BOOTSTRAP_SERVERS: {
+    default: "none",
+    derived: true,
+    expected: "host:port, several with commas between them (kafka-0.kafka:9092,kafka-1.kafka:9092)",
+    help: "brokers from which the consumer group is read",
+    parse: brokers,
+  },
+  KAFKA_GROUP: words({
+    default: "none",
+    expected: "the consumers' group.id",
+    help: "the consumer group of the pods; needed with KAFKA_BOOTSTRAP_SERVERS",
+  }),
+  KAFKA_ASSIGNOR: {
+    ...choice(Object.keys(PROTOCOLS) as ProtocolName[], {
+      default: "what Kafka says",
+      help: "client and assignor of the group, where it is read from metrics, which do not say it",
+    }),
+    derived: true,
+  },
+  KAFKA_CONFIG: words({
+    default: "none",
+    expected: "the path of a file",
+    help: "file in the format of Kafka's Java client (client.properties): TLS, SASL",
+  }),
+  KAFKA_TIMEOUT: duration({ default: "30s", help: "for reading the group, without the pause between its two samples" }),
   STRATEGY: choice(STRATEGIES, { default: "balanced", help: "how the pods to rotate are chosen" }),
+  MINIMUM_IMPROVEMENT_PERCENT: decimal(
+    {
+      default: "10",
+      help: "what a forecast must promise at its pessimistic end, of the imbalance that could be removed",
+    },
+    100,
+  ),
   CPU_VARIANCE_THRESHOLD: decimal({ default: "0.3", help: "relative variance of CPU above which the group is uneven" }),
   LAG_VARIANCE_THRESHOLD: decimal({ default: "0.5", help: "relative variance of lag above which the group is uneven" }),
   CPU_FLOOR: decimal({ default: "0.05", help: "cores; a mean below it is no load" }),

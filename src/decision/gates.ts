@@ -1,9 +1,10 @@
 /** What holds a run back. One predicate per reason: it returns the facts as a clause, or undefined when the gate is open. */
 
 import { formatDuration } from "../durations.ts";
+import { percent } from "../figures.ts";
 import type { HoldReason } from "../reasons.ts";
 import type { Group, PodInfo, Policy, Snapshot } from "../types.ts";
-import { isIdle, isUneven, judgeSignals } from "./thresholds.ts";
+import { isIdle, judgeSignals } from "./thresholds.ts";
 
 type Gate<Seen> = (seen: Seen, policy: Policy) => string | undefined;
 
@@ -33,8 +34,8 @@ const WORLD_GATES = {
   },
 } satisfies Partial<Record<HoldReason, Gate<Snapshot>>>;
 
-/** All gates but the last (`no_eligible_target`, which is known only after the choice). */
-const GATES: Readonly<Record<Exclude<HoldReason, "no_eligible_target">, Gate<Group>>> = {
+/** What holds a run back whatever its strategy. */
+const GATES: Readonly<Partial<Record<HoldReason, Gate<Group>>>> = {
   no_pods: onSnapshot(WORLD_GATES.no_pods),
   ambiguous_group: onSnapshot(WORLD_GATES.ambiguous_group),
   suspended: onSnapshot(WORLD_GATES.suspended),
@@ -42,7 +43,7 @@ const GATES: Readonly<Record<Exclude<HoldReason, "no_eligible_target">, Gate<Gro
   rollout_in_progress: onSnapshot(WORLD_GATES.rollout_in_progress),
   scaling_in_progress: onSnapshot(WORLD_GATES.scaling_in_progress),
   pods_not_ready: onSnapshot(WORLD_GATES.pods_not_ready),
-  too_few_pods: onSnapshot(tooFewPods),
+  too_few_pods: ({ snapshot }, policy) => tooFewPods(snapshot, policy),
   cooldown: ({ record, snapshot }, policy) => {
     const last = record?.removals.at(-1);
     if (last === undefined) return undefined;
@@ -61,10 +62,6 @@ const GATES: Readonly<Record<Exclude<HoldReason, "no_eligible_target">, Gate<Gro
     const verdicts = judgeSignals(group, policy);
     return isIdle(verdicts) ? verdicts.map((verdict) => verdict.load).join(", ") : undefined;
   },
-  balanced: (group, policy) => {
-    const verdicts = judgeSignals(group, policy);
-    return verdicts.some(isUneven) ? undefined : verdicts.map((verdict) => verdict.spread).join(", ");
-  },
 };
 
 export interface Hold {
@@ -82,10 +79,10 @@ export function firstWorldHold(snapshot: Snapshot, policy: Policy): Hold | undef
   return firstClosed(WORLD_GATES, snapshot, policy);
 }
 
-/** Whether one removal would leave fewer Ready pods than must stay. */
-export function tooFewPods({ pods }: Pick<Snapshot, "pods">, policy: Policy): string | undefined {
+/** Whether so many removals at once would leave fewer Ready pods than must stay. */
+export function tooFewPods({ pods }: Pick<Snapshot, "pods">, policy: Policy, removals = 1): string | undefined {
   const ready = readyPods(pods).length;
-  return ready > policy.minPodsRequired
+  return ready - removals >= policy.minPodsRequired
     ? undefined
     : `${ready} pods are Ready, ${policy.minPodsRequired} must stay (MIN_PODS_REQUIRED)`;
 }
@@ -109,8 +106,4 @@ function firstClosed<Seen>(
 
 function onSnapshot(gate: Gate<Snapshot>): Gate<Group> {
   return (group, policy) => gate(group.snapshot, policy);
-}
-
-function percent(share: number): string {
-  return `${Math.floor(share * 100)} %`;
 }

@@ -1,4 +1,4 @@
-import type { PassedOver, PodState, Policy, Role, Target } from "../types.ts";
+import type { PassedOver, PodState, Policy, Target } from "../types.ts";
 import { ineligibility } from "./eligible.ts";
 
 type Scored = PodState & { readonly score: number };
@@ -14,7 +14,7 @@ export function selectOutliers(
   policy: Policy,
 ): { readonly targets: readonly Target[]; readonly passedOver: readonly PassedOver[] } {
   const scored = pods.filter((state): state is Scored => state.score !== undefined);
-  const ends: Readonly<Record<Role, Scored[]>> = {
+  const ends: Readonly<Record<"most_busy" | "least_busy", Scored[]>> = {
     most_busy: scored.toSorted((a, b) => b.score - a.score || byName(a, b)),
     least_busy: scored.toSorted((a, b) => a.score - b.score || byName(a, b)),
   };
@@ -22,7 +22,7 @@ export function selectOutliers(
   const targets: Target[] = [];
   const passedOver: PassedOver[] = [];
   for (let turn = 0; turn < Math.min(policy.maxPodsToDelete, scored.length); turn += 1) {
-    const role: Role = turn % 2 === 0 ? "most_busy" : "least_busy";
+    const role = turn % 2 === 0 ? "most_busy" : "least_busy";
     const state = ends[role].find(({ pod }) => !taken.has(pod.uid));
     if (state === undefined) break;
     taken.add(state.pod.uid);

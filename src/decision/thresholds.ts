@@ -1,3 +1,4 @@
+import { short } from "../figures.ts";
 import type { Group, Policy, Signal } from "../types.ts";
 
 /** The signals that have a floor and a threshold. */
@@ -52,8 +53,4 @@ export function isUneven(verdict: SignalVerdict): boolean {
 /** Whether no signal is loaded. */
 export function isIdle(verdicts: readonly SignalVerdict[]): boolean {
   return !verdicts.some((verdict) => verdict.loaded);
-}
-
-function short(value: number): string {
-  return value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 2 : 0 });
 }

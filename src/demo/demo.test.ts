@@ -80,7 +80,7 @@ describe("the demo", { concurrent: true }, () => {
     const { lines } = await demo(runDemoOnce, { factor: FACTOR }, columns);
     for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(columns);
     expect(lines.join("")).not.toMatch(/\p{Cc}/u);
-    expect(lines.length).toBeLessThan(columns === 100 ? 42 : 90);
+    expect(lines.length).toBeLessThan(columns === 100 ? 45 : 95);
   });
 
   it("ends with the exit code of a run that failed, and claims nothing", async () => {

@@ -1,12 +1,12 @@
 /** The demo: the product's own run, unchanged, against a simulated cluster on 127.0.0.1. */
 
+import { imbalanceOf, lowestImbalance } from "../forecast/imbalance.ts";
 import { wrap } from "../output/lines.ts";
 import { createPainter, type Painter } from "../output/terminal.ts";
 import type { Clock, Narrator } from "../ports.ts";
 import type { ExitCode } from "../reasons.ts";
 import { summarise } from "../sentences.ts";
 import type { ConsumerState } from "../simulation/consumer-group.ts";
-import { imbalanceOf, lowestImbalance } from "../simulation/imbalance.ts";
 import type { RunReport } from "../types.ts";
 import { type Bar, renderPanels } from "./bars.ts";
 import { acceleratedClock } from "./clock.ts";

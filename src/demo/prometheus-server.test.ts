@@ -9,6 +9,8 @@ import { startPrometheusServer } from "./prometheus-server.ts";
 const OPTIONS = {
   namespace: "shop",
   profile: "seed",
+  group: undefined,
+  assignor: undefined,
   queries: {},
   matchers: "",
   replicaLabels: ["replica"],

@@ -94,7 +94,7 @@ describe("the cluster", () => {
   it("takes the Lease as the run it was made for, and reads it without taking it", async () => {
     const { client } = fakeLease(createManualClock());
     const cluster = clusterOf(client);
-    expect(await cluster.readRecord(WORKLOAD, NEVER)).toEqual({ heldBy: undefined, removals: [] });
+    expect(await cluster.readRecord(WORKLOAD, NEVER)).toEqual({ heldBy: undefined, removals: [], rotations: [] });
     const lock = await cluster.lock(WORKLOAD, NEVER);
     expect(await cluster.readRecord(WORKLOAD, NEVER)).toMatchObject({ heldBy: "run-1" });
     if (lock.heldBy === undefined) await lock.release();

@@ -17,6 +17,7 @@ function podOf(name: string, changes: Partial<PodInfo> = {}): PodInfo {
     controller: { kind: "ReplicaSet", name: "orders-1", uid: "rs" },
     namePrefix: "orders-1-",
     node: "node-1",
+    ip: undefined,
     created: new Date("2026-02-01T00:00:00Z"),
     terminating: false,
     readySince: new Date("2026-02-01T00:01:00Z"),
@@ -46,7 +47,7 @@ function clusterWith(changes: Partial<KubernetesCluster> = {}): KubernetesCluste
     lock: forbidden,
     evict: forbidden,
     probeEviction: async () => ({ outcome: "accepted" }),
-    readRecord: async () => ({ heldBy: undefined, removals: [] }),
+    readRecord: async () => ({ heldBy: undefined, removals: [], rotations: [] }),
     ...changes,
   };
 }
@@ -114,7 +115,7 @@ describe("a dry run", () => {
 
   it("reads the record and takes no Lease", async () => {
     const removals = [{ at: NOON, pod: "x", uid: "uid-x" }];
-    const cluster = dryRun(clusterWith({ readRecord: async () => ({ heldBy: undefined, removals }) }));
+    const cluster = dryRun(clusterWith({ readRecord: async () => ({ heldBy: undefined, removals, rotations: [] }) }));
     const lock = await cluster.lock(WORKLOAD, NEVER);
     expect(lock).toMatchObject({ heldBy: undefined, removals });
     if (lock.heldBy !== undefined) throw new Error("held");
@@ -125,7 +126,7 @@ describe("a dry run", () => {
   });
 
   it("tells of a run that holds the Lease", async () => {
-    const record: RunRecord = { heldBy: "run-2", removals: [] };
+    const record: RunRecord = { heldBy: "run-2", removals: [], rotations: [] };
     const cluster = dryRun(clusterWith({ readRecord: async () => record }));
     expect(await cluster.lock(WORKLOAD, NEVER)).toEqual(record);
   });

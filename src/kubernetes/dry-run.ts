@@ -1,6 +1,6 @@
 import { asRebalancerError } from "../errors.ts";
 import type { Cluster, Lock } from "../ports.ts";
-import type { PodInfo, Removal, Snapshot } from "../types.ts";
+import type { PodInfo, RunRecord, Snapshot } from "../types.ts";
 import type { KubernetesCluster } from "./cluster.ts";
 
 /** How long a stand-in seems to have been Ready: longer than any run waits for a replacement to hold. */
@@ -30,8 +30,8 @@ export function dryRun(cluster: KubernetesCluster): Cluster {
       return { ...seen, pods: pods.map((pod) => standIn(pod, observedAt)) };
     },
     async lock(workload, signal) {
-      const { heldBy, removals } = await cluster.readRecord(workload, signal);
-      return heldBy === undefined ? unheld(removals) : { heldBy, removals };
+      const { heldBy, ...record } = await cluster.readRecord(workload, signal);
+      return heldBy === undefined ? unheld(record) : { heldBy, ...record };
     },
     async evict(pod, signal) {
       const reply = await cluster.probeEviction(pod, signal).catch(unchecked);
@@ -49,13 +49,14 @@ function unchecked(thrown: unknown): { readonly outcome: "accepted"; readonly no
   return { outcome: "accepted", note: "PDB not checked: no right to create pods/eviction" };
 }
 
-function unheld(removals: readonly Removal[]): Lock {
+function unheld(record: Pick<RunRecord, "removals" | "rotations">): Lock {
   return {
     heldBy: undefined,
-    removals,
+    ...record,
     lost: new AbortController().signal,
     removing: nothing,
     refused: nothing,
+    remember: nothing,
     release: nothing,
   };
 }

@@ -2,8 +2,9 @@
 
 import { RebalancerError } from "../errors.ts";
 import { jsonOf, printable } from "../text.ts";
-import type { Removal, WorkloadRef } from "../types.ts";
+import type { Removal, Rotation, WorkloadRef } from "../types.ts";
 import type { ObjectRef, WireLease } from "./client.ts";
+import { readRotations, writeRotations } from "./rotation-record.ts";
 
 /** How long a Lease that nobody renews keeps others out. */
 export const LEASE_SECONDS = 60;
@@ -12,6 +13,7 @@ export const LEASE_SECONDS = 60;
 const RECORD_SECONDS = 3_600;
 
 const REMOVALS = "pod-rebalancer.io/removals";
+const ROTATIONS = "pod-rebalancer.io/rotations";
 
 /** The Lease of a workload: `pod-rebalancer-deployment-orders`. One made anew under the same name inherits it. */
 export function leaseRef({ kind, namespace, name }: WorkloadRef): ObjectRef {
@@ -77,6 +79,17 @@ export function withRemovals(lease: WireLease, removals: readonly Removal[], at:
     (removal) => removal === newest || at.getTime() - removal.at.getTime() < RECORD_SECONDS * 1_000,
   );
   const annotations = { ...lease.metadata?.annotations, [REMOVALS]: JSON.stringify(recent) };
+  return { ...lease, metadata: { ...lease.metadata, annotations } };
+}
+
+/** The last rotations and what came of them, oldest first. */
+export function rotationsOf(lease: WireLease): readonly Rotation[] {
+  return readRotations(lease.metadata?.annotations?.[ROTATIONS]);
+}
+
+/** The same Lease with these rotations, or the newest of them, in the place of those that it had. */
+export function withRotations(lease: WireLease, rotations: readonly Rotation[]): WireLease {
+  const annotations = { ...lease.metadata?.annotations, [ROTATIONS]: writeRotations(rotations) };
   return { ...lease, metadata: { ...lease.metadata, annotations } };
 }
 

@@ -55,7 +55,7 @@ describe("taking the Lease", () => {
     const lock = await held(stage.run("run-1"));
     expect(lock.removals).toEqual([]);
     expect(stage.api.lease?.metadata).toMatchObject({ name: "pod-rebalancer-deployment-orders", namespace: "shop" });
-    expect(await stage.run("run-2")).toEqual({ heldBy: "run-1", removals: [] });
+    expect(await stage.run("run-2")).toEqual({ heldBy: "run-1", removals: [], rotations: [] });
     expect(holderOf(stage)).toBe("run-1");
     await lock.release();
   });
@@ -339,7 +339,11 @@ describe("releasing the Lease", () => {
 describe("reading the record", () => {
   it("takes nothing", async () => {
     const stage = scene();
-    expect(await readRecord(WORKLOAD, stage.api.client, NEVER)).toEqual({ heldBy: undefined, removals: [] });
+    expect(await readRecord(WORKLOAD, stage.api.client, NEVER)).toEqual({
+      heldBy: undefined,
+      removals: [],
+      rotations: [],
+    });
     expect(stage.api.lease).toBeUndefined();
     const lock = await held(stage.run("run-1"));
     await lock.removing(POD);

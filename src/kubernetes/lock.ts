@@ -12,8 +12,10 @@ import {
   released,
   removalsOf,
   renewed,
+  rotationsOf,
   taken,
   withRemovals,
+  withRotations,
 } from "./lease.ts";
 
 const RENEW_EVERY_MILLIS = 15_000;
@@ -54,12 +56,12 @@ export async function acquireLock(
   for (let left = MAX_ROUNDS; ; left -= 1) {
     const sent = clock.now();
     const { value: lease = newLease(ref), at } = await client.getLease(ref, signal);
-    const removals = removalsOf(lease);
+    const record = recordIn(lease);
     const heldBy = holderAt(lease, at);
-    if (heldBy !== undefined && heldBy !== holder) return { heldBy, removals };
+    if (heldBy !== undefined && heldBy !== holder) return { heldBy, ...record };
     signal.throwIfAborted();
     // Not the caller's signal: a write that was sent may take effect, and then the Lease must be given back.
-    const lock = holdLock(ref, removals, sent, ports);
+    const lock = holdLock(ref, record, sent, ports);
     try {
       const mine = taken(lease, holder, at);
       if (lease.metadata?.resourceVersion === undefined) await client.createLease(ref, mine, NEVER);
@@ -81,8 +83,15 @@ export async function readRecord(
   signal: AbortSignal,
 ): Promise<RunRecord> {
   const { value: lease, at } = await client.getLease(leaseRef(workload), signal);
-  if (lease === undefined) return { heldBy: undefined, removals: [] };
-  return { heldBy: holderAt(lease, at), removals: removalsOf(lease) };
+  if (lease === undefined) return { heldBy: undefined, removals: [], rotations: [] };
+  return { heldBy: holderAt(lease, at), ...recordIn(lease) };
+}
+
+/** What the Lease tells of earlier runs. */
+type EarlierRuns = Pick<RunRecord, "removals" | "rotations">;
+
+function recordIn(lease: WireLease): EarlierRuns {
+  return { removals: removalsOf(lease), rotations: rotationsOf(lease) };
 }
 
 const MAX_ROUNDS = 3;
@@ -99,7 +108,7 @@ const TRY_AGAIN: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 type Change = (lease: WireLease, at: Date) => WireLease;
 
-function holdLock(ref: ObjectRef, removals: readonly Removal[], acquired: Date, ports: LockPorts): Lock {
+function holdLock(ref: ObjectRef, earlier: EarlierRuns, acquired: Date, ports: LockPorts): Lock {
   const { client, clock, holder } = ports;
   const lost = new AbortController();
   const ended = new AbortController();
@@ -147,7 +156,7 @@ function holdLock(ref: ObjectRef, removals: readonly Removal[], acquired: Date, 
     return work;
   }
 
-  function record(change: (removals: readonly Removal[], at: Date) => readonly Removal[]): Promise<void> {
+  function recordRemovals(change: (removals: readonly Removal[], at: Date) => readonly Removal[]): Promise<void> {
     return write((lease, at) => withRemovals(renewed(lease, at), change(removalsOf(lease), at), at), active);
   }
 
@@ -169,14 +178,20 @@ function holdLock(ref: ObjectRef, removals: readonly Removal[], acquired: Date, 
 
   return {
     heldBy: undefined,
-    removals,
+    ...earlier,
     lost: lost.signal,
     async removing({ name, uid }) {
-      await record((earlier, at) => [...earlier.filter((removal) => removal.uid !== uid), { at, pod: name, uid }]);
+      await recordRemovals((removals, at) => [
+        ...removals.filter((removal) => removal.uid !== uid),
+        { at, pod: name, uid },
+      ]);
       if (millisLeft() <= EVICTION_MILLIS) throw lose("too little of its time is left for an eviction");
     },
     async refused({ uid }: PodRef) {
-      await record((earlier) => earlier.filter((removal) => removal.uid !== uid));
+      await recordRemovals((removals) => removals.filter((removal) => removal.uid !== uid));
+    },
+    async remember(rotations) {
+      await write((lease, at) => withRotations(renewed(lease, at), rotations), active);
     },
     async release() {
       if (ended.signal.aborted) return;

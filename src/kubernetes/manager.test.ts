@@ -23,6 +23,7 @@ interface Scene {
   readonly signal?: AbortSignal;
   readonly deadlineSeconds?: number;
   readonly narrator?: Narrator;
+  readonly atOnce?: boolean;
   /** Happens between the decision and the rotation. */
   readonly meanwhile?: () => void;
 }
@@ -45,7 +46,7 @@ async function rotateIn(world: World, scene: Scene = {}): Promise<RemovalResult>
   scene.meanwhile?.();
   const limits = { signal, deadline: new Date(clock.now().getTime() + deadlineSeconds * 1_000) };
   const ports = { cluster, lock, clock, narrator };
-  return await rotate({ targets, seen }, ports, { ...POLICY, ...scene.policy }, limits);
+  return await rotate({ targets, atOnce: scene.atOnce ?? false, seen }, ports, { ...POLICY, ...scene.policy }, limits);
 }
 
 function outcomes({ steps }: RemovalResult): string[] {
@@ -384,5 +385,59 @@ describe("a rotation", () => {
     const result = await rotateIn(world, { cluster, signal: stop.signal });
     expect(outcomes(result)).toEqual(["a evicted", "b skipped"]);
     expect(recorded(world)).toEqual(["uid-a"]);
+  });
+});
+
+describe("a pair that goes at once", () => {
+  it("is evicted one right after the other, each recorded before, and waited for behind the last", async () => {
+    const world = worldOf({ bootSeconds: 60 });
+    const begun = world.clock.now().getTime();
+    const result = await rotateIn(world, { atOnce: true });
+    expect(outcomes(result)).toEqual(["a replaced", "b replaced"]);
+    expect(world.history.map(({ what, uid }) => `${what} ${uid}`)).toEqual([
+      "recorded uid-a",
+      "evicted uid-a",
+      "recorded uid-b",
+      "evicted uid-b",
+    ]);
+    const [first, second] = world.history.filter(({ what }) => what === "evicted");
+    expect(second!.at - first!.at).toBe(0);
+    expect(world.clock.now().getTime() - begun).toBeGreaterThanOrEqual(70_000);
+  });
+
+  it("is left alone where both would be one too many", async () => {
+    const world = worldOf();
+    const result = await rotateIn(world, { atOnce: true, policy: { minPodsRequired: 5 } });
+    expect(result).toMatchObject({ reason: "would_breach_minimum", detail: expect.stringContaining("5 must stay") });
+    expect(evicted(world)).toEqual([]);
+  });
+
+  it("is left alone where the second may not be removed", async () => {
+    const world = worldOf();
+    const meanwhile = () => void (world.pods[1]!.exempt = true);
+    const result = await rotateIn(world, { atOnce: true, meanwhile });
+    expect(result).toMatchObject({ reason: "target_changed", detail: "b is now exempt" });
+    expect(evicted(world)).toEqual([]);
+  });
+
+  it("is waited for as far as it went where a budget refuses the second", async () => {
+    const world = worldOf({ budget: (pod) => (pod === "b" ? "the budget needs it" : undefined) });
+    const result = await rotateIn(world, { atOnce: true });
+    expect(outcomes(result)).toEqual(["a replaced", "b skipped"]);
+    expect(result.reason).toBe("blocked_by_pdb");
+    expect(recorded(world)).toEqual(["uid-a"]);
+  });
+
+  it("is no longer touched once its first eviction is unclear", async () => {
+    const world = worldOf({ faults: { evict: () => new RebalancerError("EVICTION_UNCLEAR", "reset") } });
+    const result = await rotateIn(world, { atOnce: true });
+    expect(outcomes(result)).toEqual(["a unclear", "b skipped"]);
+  });
+
+  it("tells of both where neither is replaced in time", async () => {
+    const world = worldOf({ bootSeconds: Number.POSITIVE_INFINITY });
+    const result = await rotateIn(world, { atOnce: true });
+    expect(outcomes(result)).toEqual(["a evicted", "b evicted"]);
+    expect(result.detail).toBe("a, b were evicted and are not replaced after 5m30s: 4 of 6 pods are Ready");
   });
 });

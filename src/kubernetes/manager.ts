@@ -18,6 +18,8 @@ export interface RotatePorts {
 /** What was chosen, and the world it was chosen in. */
 export interface RotatePlan {
   readonly targets: readonly Target[];
+  /** Whether all go at once, or each when the one before is replaced. */
+  readonly atOnce: boolean;
   readonly seen: Snapshot;
 }
 
@@ -48,7 +50,8 @@ type Ending = { readonly outcome: RemovalStep["outcome"]; readonly why: string; 
 
 /**
  * Removes one target after the other under the safety rules, looking at the world again before
- * each, and waits after each until it is replaced. The first doubt ends the rotation.
+ * each, and waits after each until it is replaced. Of those that go at once, all are looked at before the first, and waited for behind
+ * the last. The first doubt ends the rotation.
  *
  * @returns one step for each target, and why the rotation ended. Never throws.
  */
@@ -67,13 +70,14 @@ export async function rotate(
   };
   const steps: RemovalStep[] = [];
   let halt: Halt | undefined;
-  for (const target of plan.targets) {
-    const { pod, role } = target;
-    const ending: Ending = halt
-      ? { outcome: "skipped", why: `not touched, because ${halt.detail}` }
-      : await removeOne(target, rotation);
-    steps.push({ pod: pod.name, uid: pod.uid, role, outcome: ending.outcome, why: ending.why });
-    halt ??= ending.halt;
+  const batches = plan.atOnce ? [plan.targets] : plan.targets.map((target) => [target]);
+  for (const batch of batches) {
+    const endings = halt ? batch.map(() => leftAlone(halt)) : await removeBatch(batch, rotation);
+    for (const [at, { pod, role }] of batch.entries()) {
+      const { outcome, why } = endings[at] ?? leftAlone(halt);
+      steps.push({ pod: pod.name, uid: pod.uid, role, outcome, why });
+    }
+    halt ??= endings.find((ending) => ending.halt)?.halt;
   }
   const { reason, detail, error } = halt ?? ALL_ROTATED;
   return { requested: steps.length, steps, reason, detail, error };
@@ -87,18 +91,45 @@ interface Rotation extends RotatePorts {
   readonly signal: AbortSignal;
 }
 
-async function removeOne(target: Target, rotation: Rotation): Promise<Ending> {
-  const { pod } = target;
+function leftAlone(halt: Halt | undefined): Ending {
+  return { outcome: "skipped", why: `not touched, because ${halt?.detail}` };
+}
+
+/** @returns one ending for each target, in their order. */
+async function removeBatch(targets: readonly Target[], rotation: Rotation): Promise<readonly Ending[]> {
+  let fresh: Snapshot;
+  try {
+    rotation.signal.throwIfAborted();
+    fresh = await rotation.cluster.observe(rotation.signal);
+  } catch (thrown) {
+    return targets.map(() => failed("skipped", thrown));
+  }
+  const obstacle = obstacleTo(targets, fresh, rotation);
+  if (obstacle) return targets.map(() => skipped(obstacle));
+
+  const endings: Ending[] = [];
+  for (const target of targets) {
+    const { halt } = endings.at(-1) ?? {};
+    endings.push(halt ? leftAlone(halt) : await removeOne(target, rotation));
+  }
+  const evicted = targets.filter((_target, at) => endings[at]?.outcome === "evicted").map(({ pod }) => pod);
+  if (evicted.length === 0) return endings;
+  try {
+    await replacementOf(evicted, fresh, rotation);
+    return endings.map((ending) => (ending.outcome === "evicted" ? { ...ending, outcome: "replaced" } : ending));
+  } catch (thrown) {
+    return endings.map((ending) => (ending.outcome === "evicted" ? failed("evicted", thrown) : ending));
+  }
+}
+
+/** Up to the eviction; its replacement is still to be waited for where it ends with `evicted`. */
+async function removeOne({ pod, ...target }: Target, rotation: Rotation): Promise<Ending> {
   let outcome: RemovalStep["outcome"] = "skipped";
   try {
     rotation.signal.throwIfAborted();
-    const fresh = await rotation.cluster.observe(rotation.signal);
-    const obstacle = obstacleTo(target, fresh, rotation);
-    if (obstacle) return skipped(obstacle);
-
     await rotation.lock.removing(pod);
     outcome = "failed";
-    const reply = await evict(target, rotation).catch(async (thrown: unknown) => {
+    const reply = await evict({ pod, ...target }, rotation).catch(async (thrown: unknown) => {
       if (asRebalancerError(thrown).mayHaveEvicted) outcome = "unclear";
       else await strike(pod, rotation);
       throw thrown;
@@ -107,14 +138,15 @@ async function removeOne(target: Target, rotation: Rotation): Promise<Ending> {
       await strike(pod, rotation);
       return skipped(reply.outcome === "gone" ? alreadyGone(pod) : { reason: "blocked_by_pdb", detail: reply.why });
     }
-
-    outcome = "evicted";
-    if (!reply.replaced) await replacementOf(pod, fresh, rotation);
-    return { outcome: "replaced", why: reply.note ?? "evicted and replaced" };
+    return { outcome: reply.replaced ? "replaced" : "evicted", why: reply.note ?? "evicted and replaced" };
   } catch (thrown) {
-    const error = asRebalancerError(thrown);
-    return { outcome, why: error.message, halt: { reason: reasonOf(error), detail: error.message, error } };
+    return failed(outcome, thrown);
   }
+}
+
+function failed(outcome: RemovalStep["outcome"], thrown: unknown): Ending {
+  const error = asRebalancerError(thrown);
+  return { outcome, why: error.message, halt: { reason: reasonOf(error), detail: error.message, error } };
 }
 
 function alreadyGone({ name }: PodInfo): Halt {
@@ -122,23 +154,35 @@ function alreadyGone({ name }: PodInfo): Halt {
 }
 
 /** The look before each removal: the same rules as for the decision, on fresh data. */
-function obstacleTo({ pod }: Target, fresh: Snapshot, { seen, policy, clock, deadline }: Rotation): Halt | undefined {
+function obstacleTo(targets: readonly Target[], fresh: Snapshot, rotation: Rotation): Halt | undefined {
+  const { seen, policy } = rotation;
   const hold = firstWorldHold(fresh, policy);
   if (hold) return hold;
   if (fresh.workload?.uid !== seen.workload?.uid) {
     return { reason: "target_changed", detail: "the workload was deleted and created anew" };
   }
-  const now = fresh.pods.find(({ uid }) => uid === pod.uid);
-  if (now === undefined) return alreadyGone(pod);
-  const why = ineligibility(candidate(now, fresh.observedAt), policy);
-  if (why !== undefined) return { reason: "target_changed", detail: `${pod.name} is now ${why}` };
-  const tooFew = tooFewPods(fresh, policy);
+  for (const { pod } of targets) {
+    const now = fresh.pods.find(({ uid }) => uid === pod.uid);
+    if (now === undefined) return alreadyGone(pod);
+    const why = ineligibility(candidate(now, fresh.observedAt), policy);
+    if (why !== undefined) return { reason: "target_changed", detail: `${pod.name} is now ${why}` };
+  }
+  const tooFew = tooFewPods(fresh, policy, targets.length);
   if (tooFew !== undefined) return { reason: "would_breach_minimum", detail: tooFew };
-  const needed = now.graceSeconds + policy.replacementTimeoutSeconds;
+  return tooLate(targets, rotation);
+}
+
+function tooLate(targets: readonly Target[], { policy, clock, deadline }: Rotation): Halt | undefined {
+  const needed = graceOf(targets.map(({ pod }) => pod)) + policy.replacementTimeoutSeconds;
   const left = Math.max(0, Math.floor((deadline.getTime() - clock.now().getTime()) / 1_000));
   if (left >= needed) return undefined;
   const [rest, whole] = [formatDuration(left), formatDuration(needed)];
   return { reason: "deadline_near", detail: `${rest} are left of RUN_DEADLINE, and one removal may take ${whole}` };
+}
+
+/** The longest of their grace periods, in seconds. */
+function graceOf(pods: readonly PodInfo[]): number {
+  return Math.max(...pods.map(({ graceSeconds }) => graceSeconds));
 }
 
 async function evict({ pod, role, score }: Target, { cluster, narrator, signal }: Rotation): Promise<EvictReply> {
@@ -160,30 +204,33 @@ async function strike(pod: PodInfo, { lock, narrator }: Rotation): Promise<void>
   }
 }
 
-/** Waits until the pod is gone and as many pods are Ready as before, or as many as the workload now wants. */
-async function replacementOf(pod: PodInfo, before: Snapshot, rotation: Rotation): Promise<void> {
+/** Waits until these pods are gone and as many pods are Ready as before, or as many as the workload now wants. */
+async function replacementOf(evicted: readonly PodInfo[], before: Snapshot, rotation: Rotation): Promise<void> {
   const { cluster, clock, narrator, policy, signal } = rotation;
   const started = clock.now().getTime();
-  const patience = pod.graceSeconds + policy.replacementTimeoutSeconds;
+  const patience = graceOf(evicted) + policy.replacementTimeoutSeconds;
+  const pod = evicted.map(({ name }) => name).join(", ");
+  const [was, is, it] = evicted.length === 1 ? ["was", "is", "it is"] : ["were", "are", "they are"];
+  const uids = new Set(evicted.map(({ uid }) => uid));
   const settled = settlingPods(before);
   for (;;) {
     const now = await cluster.observe(signal);
     const wanted = Math.min(readyPods(before.pods).length, now.workload?.replicas ?? Number.POSITIVE_INFINITY);
     const count = settled(now);
-    const gone = !now.pods.some(({ uid }) => uid === pod.uid);
+    const gone = !now.pods.some(({ uid }) => uids.has(uid));
     const waited = (clock.now().getTime() - started) / 1_000;
     if (gone && count >= wanted) {
-      narrator.info(`${pod.name} is replaced: ${count} pods are Ready.`, {
-        pod: pod.name,
+      narrator.info(`${pod} ${is} replaced: ${count} pods are Ready.`, {
+        pod,
         ms: Math.round(waited * 1_000),
       });
       return;
     }
     if (waited >= patience) {
-      const state = gone ? `${count} of ${wanted} pods are Ready` : "it is still terminating";
+      const state = gone ? `${count} of ${wanted} pods are Ready` : `${it} still terminating`;
       throw new RebalancerError(
         "REPLACEMENT_LATE",
-        `${pod.name} was evicted and is not replaced after ${formatDuration(Math.round(waited))}: ${state}`,
+        `${pod} ${was} evicted and ${is} not replaced after ${formatDuration(Math.round(waited))}: ${state}`,
       );
     }
     await clock.sleep(LOOK_EVERY_MILLIS, signal);

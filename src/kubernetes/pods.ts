@@ -25,8 +25,8 @@ const EXEMPT = "pod-rebalancer.io/exempt";
  * @throws RebalancerError `REPLY_INVALID` when the pod lacks what every pod has.
  */
 export function readPod(pod: WirePod): PodInfo | BarePod | undefined {
-  const { metadata = {}, spec, status } = pod;
-  if (FINISHED.has(status?.phase ?? "")) return undefined;
+  const { metadata = {}, spec, status = {} } = pod;
+  if (FINISHED.has(status.phase ?? "")) return undefined;
   const identity = identityOf(metadata);
   const controller = controllerOf(metadata);
   if (controller === undefined) return { name: identity.name, controller };
@@ -36,9 +36,10 @@ export function readPod(pod: WirePod): PodInfo | BarePod | undefined {
     controller,
     namePrefix: namePrefix(identity.name, metadata.generateName, controller),
     node: spec?.nodeName,
+    ip: status.podIP,
     terminating,
     readySince: terminating ? undefined : readySince(pod),
-    exempt: [metadata.annotations, metadata.labels].some((marks) => marks?.[EXEMPT] === "true"),
+    exempt: isExempt(metadata),
     graceSeconds: spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS,
   };
 }
@@ -51,6 +52,10 @@ function identityOf({ name, namespace, uid, creationTimestamp }: Metadata): PodR
     throw new RebalancerError("REPLY_INVALID", `pod ${name ?? "without a name"}: expected a UID and a creation time`);
   }
   return { namespace, name, uid, created };
+}
+
+function isExempt({ annotations, labels }: Metadata): boolean {
+  return [annotations, labels].some((marks) => marks?.[EXEMPT] === "true");
 }
 
 export function isTerminating(pod: WirePod): boolean {

@@ -16,6 +16,7 @@ function podOf(controller: ControllerRef, name = "orders-x"): PodInfo {
     controller,
     namePrefix: "orders-",
     node: "node-1",
+    ip: undefined,
     created: AT,
     terminating: false,
     readySince: AT,

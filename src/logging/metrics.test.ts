@@ -155,6 +155,7 @@ describe("the share of pods removed within the last hour", () => {
   const NOW = planned.startedAt.getTime();
   const removed = (...minutesAgo: readonly number[]) => ({
     heldBy: undefined,
+    rotations: [],
     removals: minutesAgo.map((minutes) => ({ at: new Date(NOW - minutes * 60_000), pod: "a", uid: `${minutes}` })),
   });
 

@@ -1,10 +1,22 @@
 /** The sentences that the steps of a run log, so that `jq -r .msg` reads as prose. */
 
 import { readyPods } from "../decision/gates.ts";
+import { short } from "../figures.ts";
+import type { ConsumerGroup } from "../kafka/group.ts";
+import type { Observation } from "../podstate/assess.ts";
 import type { HeldLock, Lock, Narrator } from "../ports.ts";
 import { REASONS } from "../reasons.ts";
 import { roleWords, summarise } from "../sentences.ts";
-import { type Decision, type RemovalResult, type RunReport, SIGNALS, type Signals, type Snapshot } from "../types.ts";
+import {
+  type Decision,
+  type Diagnosis,
+  type RemovalResult,
+  type Rotation,
+  type RunReport,
+  SIGNALS,
+  type Signals,
+  type Snapshot,
+} from "../types.ts";
 
 export function tellSnapshot({ pods, bare, workload, controllers }: Snapshot): string {
   const ignored = bare.length === 0 ? "" : ` Pods without a controller are ignored: ${bare.join(", ")}.`;
@@ -21,7 +33,28 @@ export function tellLock(lock: Lock | HeldLock): string {
     : `${holder}; no removal is on record.`;
 }
 
-export function tellSignals(signals: Signals): string {
+export function tellReadings({ signals, groups = [] }: Pick<Observation, "signals" | "groups">): string {
+  return [tellSignals(signals), ...groups.map(tellGroup)].join(" ");
+}
+
+/** "Group orders has 8 members and 32 partitions (kafka: Stable, cooperative-sticky)." */
+function tellGroup({ name, source, state, assignor, members, partitions }: ConsumerGroup): string {
+  const known = [state, assignor].filter((fact) => fact !== undefined).join(", ");
+  const origin = known === "" ? source : `${source}: ${known}`;
+  return `The group${name === undefined ? "" : ` ${name}`} has ${members.length} members and ${partitions.length} partitions (${origin}).`;
+}
+
+/** What was expected of a rotation, and what came. */
+export function tellRotation({ before, expected, after, order }: Rotation): string {
+  const hoped = expected
+    ? `${short(expected.p50)} was expected (${short(expected.p10)} to ${short(expected.p90)})`
+    : "";
+  const came = after === undefined ? "what came of it is not known yet" : `it came to ${short(after)}`;
+  const how = order === undefined ? "" : ` (${order})`;
+  return `Busiest / mean was ${short(before)}; ${[hoped, came].filter((part) => part !== "").join(", ")}${how}.`;
+}
+
+function tellSignals(signals: Signals): string {
   const parts = SIGNALS.map((signal) => {
     const samples = signals[signal];
     if (samples === undefined) return `${signal} left out`;
@@ -30,6 +63,10 @@ export function tellSignals(signals: Signals): string {
     return `${signal} of ${samples.values.size} pods${rejected}`;
   });
   return `Read ${parts.join(", ")}.`;
+}
+
+export function tellDiagnosis({ cause, evidence }: Diagnosis): string {
+  return `Diagnosis (${cause}): ${evidence}.`;
 }
 
 export function tellDecision(decision: Decision): string {

@@ -13,6 +13,8 @@ const NEVER = new AbortController().signal;
 const OPTIONS: MetricsOptions = {
   namespace: "shop",
   profile: "seed",
+  group: undefined,
+  assignor: undefined,
   queries: { cpu: "CPU", lag: "LAG", rate: "RATE", memory: "MEMORY" },
   matchers: "",
   replicaLabels: ["replica"],
@@ -28,6 +30,7 @@ function pod(name: string): PodInfo {
     controller: { kind: "ReplicaSet", name: "x", uid: "x" },
     namePrefix: "x-",
     node: undefined,
+    ip: undefined,
     created: new Date(0),
     terminating: false,
     readySince: undefined,

@@ -69,7 +69,8 @@ export function joinToPods(rows: readonly Sample[], pods: readonly PodInfo[], wh
   return { values, rejected };
 }
 
-function labelsOf({ labels }: Sample): string {
+/** The labels of a row, as an error names it. */
+export function labelsOf({ labels }: Sample): string {
   const pairs = Object.entries(labels).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
   return printable(`{${pairs.join(", ")}}`);
 }

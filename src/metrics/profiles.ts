@@ -1,13 +1,15 @@
 /**
  * The default queries, written as custom ones are: PromQL with the variables that `queryOf` replaces. Each yields one row
- * for each pod, and the same value on Prometheus and on VictoriaMetrics.
+ * for each pod (those of the group, for each partition), and the same value on Prometheus and on VictoriaMetrics.
  *
  * What they guard against, and how:
  * - the last value of a dead exporter: `alive` asks for the sample's own age, because a `rate()` carries the evaluation time;
  * - a series that ended, whose rate VictoriaMetrics goes on computing: `alive` asks for its present value too;
  * - a counter that began within the window (new pod, restarted container): Prometheus divides what it has by the whole
  *   window, so the pod would look idle; `rateOf` leaves such a pod out;
- * - two runs of one container: `newest` takes the memory of the last one;
+ * - two runs of one container, two owners of one partition around a rebalance: `newest` takes the last one;
+ * - a rebalance within the window, which gives a partition's series another member's labels, and a lag exporter that
+ *   restarted: `progressOf` compares the offsets of the partition now and then, whatever else their labels say;
  * - duplicates of a second replica: each series counts once, by its maximum;
  * - a lag of -1 (nothing committed yet), which would hide in a sum: the pod's row shows the negative value itself, so
  *   that it is rejected by name. NaN makes the sum NaN.
@@ -21,11 +23,22 @@
 
 import type { Signal } from "../types.ts";
 
+/** What is asked of the metrics server: of pods their signals, of the group who owns which partition and what comes in. */
+export type QueryName = Signal | "ownership" | "partitionRate";
+
+/** What stands for a query that is not asked. */
+export const LEFT_OUT = "none";
+
 const POD = 'namespace="$namespace",pod=~"$pods"';
 
-/** A selector; `$matchers` comes last, because it may be empty. */
+/** A selector of the pods' series. */
 function select(metric: string, matchers = ""): string {
-  return `${metric}{${POD},${matchers && `${matchers},`}$matchers}`;
+  return selectAny(metric, matchers === "" ? POD : `${POD},${matchers}`);
+}
+
+/** A selector; `$matchers` comes last, because it may be empty. */
+function selectAny(metric: string, matchers: string): string {
+  return `${metric}{${matchers},$matchers}`;
 }
 
 /** The present value of each series, unless it is older than the staleness limit. */
@@ -33,9 +46,9 @@ function alive(series: string): string {
   return `(${series} and (time() - timestamp(${series}) <= $staleness))`;
 }
 
-/** The same, but of several series of one thing only the newest. */
-function newest(once: string, series: string): string {
-  return `(${series} and (time() - topk ${once} (1, timestamp(${series})) <= $staleness))`;
+/** The same, but of several series of one thing only the newest, and that only if it is one of `series`. */
+function newest(once: string, series: string, among = series): string {
+  return `(${series} and (time() - topk ${once} (1, timestamp(${among})) <= $staleness))`;
 }
 
 /** The rate of each living counter over the window; none for a pod with a counter that is younger than the window. */
@@ -43,6 +56,18 @@ function rateOf(series: string): string {
   const known = (at: string) => `count without ($replica_labels) (${series}${at})`;
   const young = `(${known("")} unless ${known(" offset $window")})`;
   return `((rate(${series}[$window]) and ${alive(series)}) unless on (pod, cluster) ${young})`;
+}
+
+/**
+ * By how much an offset grows per second: from its last sample before the window to its last one, by their own times. None where
+ * it is younger than the window; negative where it went back.
+ */
+function progressOf(once: string, series: string): string {
+  const newestOf = (vector: string) => `max ${once} (${vector})`;
+  const then = `${series} offset $window`;
+  const messages = `(${newestOf(alive(series))} - ${newestOf(then)})`;
+  const seconds = `(${newestOf(`timestamp(${series})`)} - ${newestOf(`timestamp(${then})`)})`;
+  return `(${messages} / (${seconds} > 0))`;
 }
 
 /** Adds up a pod's series, each counted once: `once` says which labels tell them apart. */
@@ -102,11 +127,52 @@ const CONSUMED_BY_CLIENT = [
   `sum by (${CLIENT}) (max by (${CLIENT}, flat_topic) (${withFlatTopic(rateOf(select(RECORDS_CONSUMED, 'topic!=""')))}))`,
 ].join(" or ");
 
+const READ_REPLICA = alive(select("kafka_consumer_fetch_manager_preferred_read_replica"));
+
+/** Of each partition the lag, -1 before the first fetch of anything from it: only the read replica is shown at once. */
+const OWNED_BY_CLIENT = `max by (${CLIENT}, topic, partition) (${RECORDS_LAG} or (${READ_REPLICA} * 0 - 1))`;
+
+/** Keeps what may tell two Kafka clusters apart, whatever it is called. */
+const ONCE_AN_EXPORTER = "without (instance, pod, $replica_labels)";
+
+/** What the exporters of seglo's names call a group without members. */
+const HAS_MEMBER = 'member_host!~"|unknown"';
+const GROUP = 'group="$group"';
+const PARTITION = "topic, partition, cluster, cluster_name";
+const ONCE_A_PARTITION = `by (${PARTITION})`;
+
+/** The lag of each partition of the group, with the labels of the member that owns it now. */
+const MEMBER_LAG = newest(
+  ONCE_A_PARTITION,
+  selectAny("kafka_consumergroup_group_lag", `${GROUP},${HAS_MEMBER}`),
+  selectAny("kafka_consumergroup_group_lag", GROUP),
+);
+
+const POD_INFO = newest("by (namespace, pod, cluster)", select("kube_pod_info", 'pod_ip!=""'));
+
+/** An address that several pods of the group have (`hostNetwork`) is nobody's. */
+const POD_OF_ADDRESS = [
+  `max by (pod, pod_ip, cluster) (${POD_INFO})`,
+  `(count by (pod_ip, cluster) (${POD_INFO}) == 1)`,
+].join(" and on (pod_ip, cluster) ");
+
+/** Adds the label `pod` to what has `member_host`: "/10.1.2.3", or "name/10.1.2.3". */
+function withPod(series: string): string {
+  const addressed = `label_replace(${series}, "pod_ip", "$1", "member_host", "(?:.*/)?(.+)")`;
+  return `(${addressed} * on (pod_ip, cluster) group_left (pod) (${POD_OF_ADDRESS}))`;
+}
+
+const LAG_OF_MEMBERS = withPod(`max by (${PARTITION}, member_host) (${MEMBER_LAG})`);
+const MEMBERS = `count by (${PARTITION}, member_host) (${MEMBER_LAG})`;
+const COMMITTED = `(${progressOf(ONCE_A_PARTITION, selectAny("kafka_consumergroup_group_offset", GROUP))} >= 0)`;
+
 export const PROFILES = {
   seed: {
     ...CADVISOR,
     lag: gaugeByPod(ONCE_A_SERIES, alive(select("kafka_consumer_lag_sum"))),
     rate: sumByPod(ONCE_A_SERIES, rateOf(select("kafka_consumer_messages_consumed_total"))),
+    ownership: LEFT_OUT,
+    partitionRate: LEFT_OUT,
   },
   "java-client": {
     ...CADVISOR,
@@ -116,7 +182,23 @@ export const PROFILES = {
       NOTHING_ASSIGNED,
     ].join(" or "),
     rate: `sum by (pod, cluster) (${CONSUMED_BY_CLIENT})`,
+    ownership: OWNED_BY_CLIENT,
+    partitionRate: progressOf(ONCE_AN_EXPORTER, selectAny("kafka_topic_partition_current_offset", 'topic=~"$topics"')),
   },
-} as const satisfies Record<string, Readonly<Record<Signal, string>>>;
+  "kafka-lag-exporter": {
+    ...CADVISOR,
+    lag: `(min by (pod, cluster) (${LAG_OF_MEMBERS}) < 0) or sum by (pod, cluster) (${LAG_OF_MEMBERS})`,
+    // What a pod's partitions of now brought within the window, though another pod may have owned them at its beginning.
+    rate: [
+      `sum by (pod, cluster) (${withPod(`(${COMMITTED} * on (${PARTITION}) group_left (member_host) (${MEMBERS}))`)})`,
+      withPod(`(${MEMBERS} unless on (${PARTITION}) ${COMMITTED})`),
+    ].join(" unless on (pod, cluster) "),
+    ownership: `max by (${PARTITION}, member_host, client_id, consumer_id) (${MEMBER_LAG})`,
+    partitionRate: [
+      progressOf(ONCE_A_PARTITION, selectAny("kafka_partition_latest_offset", 'topic=~"$topics"')),
+      alive(selectAny("kafka_consumergroup_group_lag", GROUP)),
+    ].join(" and on (topic, cluster, cluster_name) "),
+  },
+} as const satisfies Record<string, Readonly<Record<QueryName, string>>>;
 
 export type MetricsProfile = keyof typeof PROFILES;

@@ -3,8 +3,16 @@ import { describe, expect, it } from "vitest";
 
 import { METRICS_OPTIONS } from "../../test/fakes/metrics-options.ts";
 import { type PodInfo, SIGNALS } from "../types.ts";
-import { PROFILES } from "./profiles.ts";
-import { isLabelName, isMatcherList, type MetricsOptions, podsPattern, queryOf } from "./queries.ts";
+import { LEFT_OUT, PROFILES, type QueryName } from "./profiles.ts";
+import {
+  isLabelName,
+  isMatcherList,
+  type MetricsOptions,
+  podsPattern,
+  queryOf,
+  topicsPattern,
+  usesGroup,
+} from "./queries.ts";
 
 type Named = Pick<PodInfo, "namePrefix" | "controller">;
 
@@ -13,6 +21,10 @@ function named(namePrefix: string, kind = "ReplicaSet"): Named {
 }
 
 const PODS = [named("consumer-5d8f7c9b-")] as unknown as readonly PodInfo[];
+
+const anything = fc.string({
+  unit: fc.oneof(fc.constantFrom(...Array.from("\"'`\\\n$){}|.*+?[]^#")), fc.string({ unit: "binary" })),
+});
 
 describe("podsPattern", () => {
   it.each([
@@ -53,10 +65,6 @@ describe("podsPattern", () => {
     );
   });
 
-  const anything = fc.string({
-    unit: fc.oneof(fc.constantFrom(...Array.from("\"'`\\\n$){}|.*+?[]^#")), fc.string({ unit: "binary" })),
-  });
-
   it("stays one string of PromQL in any quotes, and catches its pods, whatever their names", () => {
     fc.assert(
       fc.property(anything, fc.boolean(), (prefix, stateful) => {
@@ -78,20 +86,33 @@ describe("podsPattern", () => {
 });
 
 describe("queryOf", () => {
-  it.each(Object.keys(PROFILES) as (keyof typeof PROFILES)[])("leaves no variable in the queries of %s", (profile) => {
-    for (const signal of SIGNALS) {
-      const query = queryOf(signal, PODS, { ...METRICS_OPTIONS, profile, matchers: 'cluster="eu"' }) ?? "";
-      expect(query).not.toMatch(/\$[a-z]/);
-      const selectors = [...query.matchAll(/\{([a-z][^{}]*)\}/g)].map(([, inside]) => inside);
-      expect(selectors.length).toBeGreaterThan(0);
-      for (const selector of selectors) {
-        expect(selector).toMatch(/^namespace="shop",pod=~"consumer-5d8f7c9b-[.][*]",.*cluster="eu"$/);
-      }
+  const profiles = Object.keys(PROFILES) as (keyof typeof PROFILES)[];
+  const queries = profiles.flatMap((profile) =>
+    (Object.keys(PROFILES[profile]) as QueryName[])
+      .filter((name) => PROFILES[profile][name] !== LEFT_OUT)
+      .map((name) => [profile, name] as const),
+  );
+
+  it.each(queries)("leaves no variable in the query of %s for %s, and no selector without its own", (profile, name) => {
+    const query = queryOf(name, PODS, { ...METRICS_OPTIONS, profile, matchers: 'cluster="eu"' }, ["a.b"]) ?? "";
+    expect(query).not.toMatch(/\$[a-z]/);
+    const selectors = [...query.matchAll(/\{([a-z][^{}]*)\}/g)].map(([, inside]) => inside);
+    expect(selectors.length).toBeGreaterThan(0);
+    for (const selector of selectors) {
+      expect(selector).toMatch(
+        /^(namespace="shop",pod=~"consumer-5d8f7c9b-[.][*]"|group="orders"|topic=~"a\[\._\]b"),.*cluster="eu"$/,
+      );
     }
+    if (SIGNALS.some((signal) => signal === name)) expect(query).toContain('namespace="shop",pod=~');
+  });
+
+  it.each(queries)("stays far below what VictoriaMetrics refuses: %s, %s", (profile, name) => {
+    expect(PROFILES[profile][name].length).toBeLessThan(6_000);
   });
 
   it("replaces the variables of a custom query, and nothing else", () => {
-    const cpu = "$namespace $pods $window $staleness $matchers [$replica_labels] $1 ${1} $podsx $pods_x $toString $$";
+    const cpu =
+      "$namespace $pods $group $topics $window $staleness $matchers [$replica_labels] $1 ${1} $podsx $pods_x $groups $toString $$";
     const options = {
       ...METRICS_OPTIONS,
       queries: { cpu },
@@ -99,8 +120,8 @@ describe("queryOf", () => {
       windowSeconds: 90,
       stalenessSeconds: 45,
     };
-    expect(queryOf("cpu", PODS, options)).toBe(
-      'shop consumer-5d8f7c9b-.* 90s 45 a="$pods" [prometheus_replica, replica] $1 ${1} $podsx $pods_x $toString $$',
+    expect(queryOf("cpu", PODS, options, ["orders"])).toBe(
+      'shop consumer-5d8f7c9b-.* orders orders 90s 45 a="$pods" [prometheus_replica, replica] $1 ${1} $podsx $pods_x $groups $toString $$',
     );
   });
 
@@ -117,6 +138,53 @@ describe("queryOf", () => {
     [1.5, "1500ms"],
   ])("writes a window of %d s as %s", (windowSeconds, text) => {
     expect(queryOf("cpu", PODS, { ...METRICS_OPTIONS, queries: { cpu: "$window" }, windowSeconds })).toBe(text);
+  });
+});
+
+describe("the group's name in a query", () => {
+  it("stays one string of PromQL in any quotes, and is what it was", () => {
+    fc.assert(
+      fc.property(anything, (group) => {
+        for (const quote of ['"', "'", "`"]) {
+          const queries = { cpu: `up{group=${quote}$group${quote}}` };
+          const query = queryOf("cpu", PODS, { ...METRICS_OPTIONS, group, queries }) ?? "";
+          const [, inside = "no literal"] =
+            /^up\{group=["'`]((?:[a-zA-Z0-9 ._-]|\\U[0-9a-f]{8})*)["'`]\}$/.exec(query) ?? [];
+          const read = inside.replaceAll(/\\U(.{8})/g, (_, hex: string) => String.fromCodePoint(parseInt(hex, 16)));
+          expect(read).toBe(group);
+        }
+      }),
+    );
+  });
+
+  it("is needed where a query names it", () => {
+    const { queries } = METRICS_OPTIONS;
+    expect(usesGroup({ profile: "kafka-lag-exporter", queries })).toBe(true);
+    expect(usesGroup({ profile: "java-client", queries })).toBe(false);
+    expect(usesGroup({ profile: "seed", queries: { lag: 'lag{group="$group"}' } })).toBe(true);
+    expect(usesGroup({ profile: "seed", queries: { lag: 'lag{groups="$groups"}' } })).toBe(false);
+    const custom = { lag: "l", rate: "r", ownership: "none", partitionRate: "none" };
+    expect(usesGroup({ profile: "kafka-lag-exporter", queries: custom })).toBe(false);
+  });
+});
+
+describe("topicsPattern", () => {
+  it("catches its topics with dots or underscores, once each and in a steady order", () => {
+    expect(topicsPattern(["orders", "com.shop_x", "com_shop.x", "a-b"])).toBe("a-b|com[._]shop[._]x|orders");
+  });
+
+  it("stays one string of PromQL in any quotes, and catches its topics, whatever their names", () => {
+    fc.assert(
+      fc.property(fc.array(anything, { minLength: 1 }), (topics) => {
+        const pattern = topicsPattern(topics);
+        expect(pattern).toMatch(/^[a-zA-Z0-9._|[\]-]*$/);
+        for (const topic of topics) expect(topic).toMatch(new RegExp(`^(?:${pattern})$`, "su"));
+      }),
+    );
+  });
+
+  it("catches every topic where it would be too long for VictoriaMetrics", () => {
+    expect(topicsPattern(Array.from({ length: 1_000 }, (_, index) => `topic-${index}`))).toBe(".+");
   });
 });
 

@@ -46,6 +46,7 @@ describe("the JSON document", () => {
       rateMessagesPerSecond: 260,
       memoryBytes: 475 * 1_048_576,
       score: expect.closeTo(0.228, 3) as number,
+      loadMessagesPerSecond: null,
       ineligible: expect.stringContaining("too young") as string,
     });
   });
@@ -68,6 +69,21 @@ describe("the JSON document", () => {
     expect(workload).toMatchObject({ kind: "Deployment", name: "consumer", rollout: null, scaling: null });
   });
 
+  it("says why the group is uneven, and what to do about it", () => {
+    expect(parsed(planned).diagnosis).toEqual({
+      cause: "skewed_partitions",
+      evidence: expect.stringContaining("x2k9q consumes 2.8 times the mean") as string,
+      summary: expect.stringMatching(/^The partitions differ in rate, .*: consumer-.*x2k9q consumes .*\.$/) as string,
+      remedy: expect.stringContaining("have more partitions") as string,
+      pods: [],
+      node: null,
+      partition: null,
+    });
+    const partition = { topic: "orders", partition: 3 };
+    const diagnosis = { cause: "hot_partition", evidence: "", pods: [], node: undefined, partition } as const;
+    expect(parsed({ ...planned, diagnosis }).diagnosis).toMatchObject({ partition });
+  });
+
   it("names the targets, and what became of each", () => {
     const removal = withSteps(planned.removal, { outcome: "evicted", why: "interrupted" });
     const { decision, removal: told } = parsed({ ...planned, removal });
@@ -85,7 +101,7 @@ describe("the JSON document", () => {
   it("has null for what was not measured, and the last removals with their times", () => {
     const at = new Date("2026-11-24T09:55:00Z");
     const group = groupOf([{ name: "consumer-0", node: undefined, cpu: 1 }], {
-      record: { heldBy: "another", removals: [{ at, pod: "consumer-1", uid: "uid-1" }] },
+      record: { heldBy: "another", removals: [{ at, pod: "consumer-1", uid: "uid-1" }], rotations: [] },
     });
     const told = parsed(reportOf(group)).group;
     expect(told?.pods[0]).toMatchObject({ node: null, lagMessages: null, score: null, ineligible: null });

@@ -1,10 +1,12 @@
+import { CAUSES } from "../causes.ts";
 import { ineligibility } from "../decision/eligible.ts";
 import { type ErrorFields, errorFields } from "../error-fields.ts";
 import { REASONS, type Reason } from "../reasons.ts";
 import type { ExitCode } from "../reasons.ts";
-import { summarise } from "../sentences.ts";
+import { explainCause, summarise } from "../sentences.ts";
 import type {
   Decision,
+  Diagnosis,
   Group,
   PodState,
   Policy,
@@ -16,6 +18,14 @@ import type {
   Step,
   Workload,
 } from "../types.ts";
+import {
+  type JsonConsumerGroup,
+  jsonConsumerGroup,
+  type JsonForecast,
+  jsonForecast,
+  type JsonRotation,
+  jsonRotation,
+} from "./json-forecast.ts";
 
 /**
  * The report as one JSON document. Every key is always there: `null` stands for "not known" or "did not come to that". Times are ISO
@@ -40,9 +50,13 @@ export interface JsonReport {
   readonly advice: string;
   readonly error: ErrorFields | null;
   readonly group: JsonGroup | null;
+  /** What makes the group uneven, whatever was decided. */
+  readonly diagnosis: JsonDiagnosis | null;
   readonly decision: JsonDecision | null;
   /** In a dry run: what would have been done. */
   readonly removal: Omit<RemovalResult, "error"> | null;
+  /** What was expected of the rotation, and what came; `null` where nothing was forecast or removed. */
+  readonly rotation: JsonRotation | null;
   readonly policy: Policy;
 }
 
@@ -62,6 +76,8 @@ interface JsonGroup {
   /** Pods whose sample was not a number or negative, by signal in use. */
   readonly rejected: Readonly<Partial<Record<Signal, readonly string[]>>>;
   readonly coverage: number;
+  /** As the most trusted source has it; `null` where none was asked, or none knows it. */
+  readonly consumerGroup: JsonConsumerGroup | null;
   readonly pods: readonly JsonPod[];
   /** In the unit of the name; `variance` in that unit squared, `relativeVariance` and `busiestToMean` without one. */
   readonly statistics: Readonly<Record<keyof JsonReadings | "score", Statistics>>;
@@ -85,8 +101,18 @@ interface JsonPod extends JsonReadings {
   readonly terminating: boolean;
   readonly exempt: boolean;
   readonly score: number | null;
+  /** What its partitions bring. */
+  readonly loadMessagesPerSecond: number | null;
   /** Why it may not be removed; `null` when it may. */
   readonly ineligible: string | null;
+}
+
+interface JsonDiagnosis extends Pick<Diagnosis, "cause" | "evidence" | "pods"> {
+  readonly node: string | null;
+  readonly partition: Diagnosis["partition"] | null;
+  /** The cause and its evidence in one sentence. */
+  readonly summary: string;
+  readonly remedy: string;
 }
 
 interface JsonTarget {
@@ -102,13 +128,16 @@ type JsonDecision =
       readonly action: "rotate";
       readonly because: readonly string[];
       readonly targets: readonly JsonTarget[];
+      readonly atOnce: boolean;
       readonly passedOver: JsonPassedOver;
+      readonly forecast: JsonForecast | null;
     }
   | {
       readonly action: "hold";
       readonly reason: Reason;
       readonly detail: string;
       readonly passedOver: JsonPassedOver;
+      readonly forecast: JsonForecast | null;
     };
 
 /** What a terminal may act on and JSON leaves as it is: DEL, C1 controls, bidirectional and other format characters, the invisible. */
@@ -127,7 +156,7 @@ function escapeUnits(character: string): string {
 
 function jsonReport(report: RunReport, policy: Policy): JsonReport {
   const { runId, dryRun, namespace, selector, startedAt, durationMillis, stepMillis } = report;
-  const { exitCode, reason, detail, error, group, decision, removal } = report;
+  const { exitCode, reason, detail, error, group, diagnosis, decision, removal } = report;
   return {
     schemaVersion: 1,
     runId,
@@ -144,8 +173,10 @@ function jsonReport(report: RunReport, policy: Policy): JsonReport {
     advice: error?.advice ?? REASONS[reason].advice,
     error: error ? errorFields(error) : null,
     group: group ? jsonGroup(group, policy) : null,
+    diagnosis: diagnosis ? jsonDiagnosis(diagnosis) : null,
     decision: decision ? jsonDecision(decision) : null,
     removal: removal ? jsonRemoval(removal) : null,
+    rotation: report.rotation ? jsonRotation(report.rotation) : null,
     policy,
   };
 }
@@ -164,12 +195,13 @@ function jsonGroup(group: Group, policy: Policy): JsonGroup {
     samples,
     rejected,
     coverage,
-    pods: group.pods.map((state) => jsonPod(state, policy)),
+    consumerGroup: group.ownership ? jsonConsumerGroup(group.ownership, group.contradiction) : null,
+    pods: group.pods.map((state) => jsonPod(state, group, policy)),
     statistics: { ...readings((signal) => statistics[signal]), score: statistics.score },
   };
 }
 
-function jsonPod(state: PodState, policy: Policy): JsonPod {
+function jsonPod(state: PodState, { ownership }: Group, policy: Policy): JsonPod {
   const { pod, ageSeconds, ready, signals, score } = state;
   return {
     name: pod.name,
@@ -183,6 +215,7 @@ function jsonPod(state: PodState, policy: Policy): JsonPod {
     exempt: pod.exempt,
     ...readings((signal) => signals[signal] ?? null),
     score: score ?? null,
+    loadMessagesPerSecond: ownership?.owners.find((owner) => owner.pod === pod.name)?.load ?? null,
     ineligible: ineligibility(state, policy) ?? null,
   };
 }
@@ -196,14 +229,21 @@ function readings<Value>(valueOf: (signal: Signal) => Value): Record<keyof JsonR
   };
 }
 
+function jsonDiagnosis(diagnosis: Diagnosis): JsonDiagnosis {
+  const { cause, evidence, pods, node = null, partition = null } = diagnosis;
+  const { remedy } = CAUSES[cause];
+  return { cause, evidence, summary: explainCause(diagnosis), remedy, pods, node, partition };
+}
+
 function jsonDecision(decision: Decision): JsonDecision {
+  const forecast = decision.forecast ? jsonForecast(decision.forecast) : null;
   if (decision.action === "hold") {
     const { action, reason, detail, passedOver } = decision;
-    return { action, reason, detail, passedOver };
+    return { action, reason, detail, passedOver, forecast };
   }
   const { action, because, passedOver } = decision;
   const targets = decision.targets.map(({ pod, role, score }) => ({ pod: pod.name, uid: pod.uid, role, score }));
-  return { action, because, targets, passedOver };
+  return { action, because, targets, atOnce: decision.atOnce, passedOver, forecast };
 }
 
 function jsonRemoval({ requested, steps, reason, detail }: RemovalResult): Omit<RemovalResult, "error"> {

@@ -70,7 +70,7 @@ function judge(state: PodState, group: Group, decision: Decision | undefined, po
   return { state, role, words, style: target ? ROLE_STYLES[role] : standing ? "dim" : undefined };
 }
 
-const ROLE_STYLES: Readonly<Record<Role, Style>> = { most_busy: "red", least_busy: "cyan" };
+const ROLE_STYLES: Readonly<Record<Role, Style>> = { most_busy: "red", least_busy: "cyan", best_forecast: "red" };
 
 function roleOf({ pod }: PodState, decision: Decision | undefined): Role | undefined {
   const target = decision?.action === "rotate" && decision.targets.find((chosen) => chosen.pod.uid === pod.uid);

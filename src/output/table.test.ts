@@ -42,6 +42,10 @@ busiest / mean                           2.9×      7.1×        2.8×     1.2×
 relative variance                        0.53      5.24        0.49     0.01   0.47
 limit                                    0.30      0.50
 
+cause  skewed_partitions: consumer-5d8f7cc7b5-x2k9q consumes 2.8 times the mean, at the same CPU for
+       a message; as nobody knows who owns what, it may be one hot partition or unequal numbers
+       Spread the keys better, or have more partitions; a rotation deals the same partitions anew.
+
 ROTATE  CPU is uneven (0.53 > 0.3); lag is uneven (5.24 > 0.5)
   1  consumer-5d8f7cc7b5-x2k9q  most busy   the API would accept the eviction
   2  consumer-5d8f7cc7b5-b7fzm  least busy  the API would accept the eviction; waits until 1 is
@@ -75,6 +79,13 @@ mean                     0.67     6,834   0.36
 max / mean               2.9×      7.1×   2.8×
 rel. variance            0.53      5.24   0.47
 limit                    0.30      0.50
+
+cause  skewed_partitions: consumer-5d8f7cc7b5-x2k9q consumes
+       2.8 times the mean, at the same CPU for a message; as
+       nobody knows who owns what, it may be one hot
+       partition or unequal numbers
+       Spread the keys better, or have more partitions; a
+       rotation deals the same partitions anew.
 
 ROTATE  CPU is uneven (0.53 > 0.3); lag is uneven (5.24 >
   0.5)
@@ -223,8 +234,8 @@ describe("a run that failed before it saw the group", () => {
 shop  app=consumer
 
 ERROR  CONNECTION_FAILED  list pods in namespace shop: connect ECONNREFUSED
-  Check that the address (PROMETHEUS_ENDPOINT, or the kubeconfig's server) is right, resolves, and
-  can be reached from here.
+  Check that the address (PROMETHEUS_ENDPOINT, KAFKA_BOOTSTRAP_SERVERS, or the kubeconfig's server)
+  is right, resolves, and can be reached from here.
 `);
   });
 });

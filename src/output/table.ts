@@ -1,9 +1,11 @@
 /** A run as a person reads it at a terminal. */
 
+import { CAUSES } from "../causes.ts";
 import { readyPods } from "../decision/gates.ts";
 import { formatDuration } from "../durations.ts";
 import { cleanText } from "../text.ts";
-import type { Group, Policy, RunReport } from "../types.ts";
+import type { Diagnosis, Group, Policy, RunReport } from "../types.ts";
+import { forecastLines } from "./forecast.ts";
 import { renderGrid } from "./grid.ts";
 import { flow, wrap } from "./lines.ts";
 import { formatCount } from "./numbers.ts";
@@ -27,7 +29,7 @@ const NAMES_SHOWN = 5;
 
 /**
  * The report as text: what was looked at, the pods from the busiest to the least busy, how uneven they are against the
- * limits, and what was decided or done.
+ * limits and why, and what was decided or done.
  *
  * @returns lines that fit `columns` (but for the command to act, which is never broken), with "\n" behind each. No control
  *   characters but those; with `colour`, SGR sequences too.
@@ -35,11 +37,13 @@ const NAMES_SHOWN = 5;
 export function renderPlan(report: RunReport, policy: Policy, style: TableStyle): string {
   const width = Math.max(LEAST_COLUMNS, style.columns);
   const paint = createPainter(style.colour);
-  const { group, decision } = report;
-  const table = group && group.pods.length > 0 ? renderGrid(podGrid(group, decision, policy), width, paint) : [];
+  const { group, diagnosis, decision } = report;
+  const listed = group !== undefined && group.pods.length > 0;
   const sections = [
     [...flow(headerParts(report, policy), width), ...(group ? noteLines(group, width) : [])],
-    table,
+    listed ? renderGrid(podGrid(group, decision, policy), width, paint) : [],
+    listed && diagnosis ? causeLines(diagnosis, width) : [],
+    forecastLines(report, width, paint),
     verdictLines(report, { width, paint, otherFlags: style.otherFlags ?? [] }),
   ];
   return sections
@@ -59,6 +63,16 @@ function headerParts({ namespace, selector, group }: RunReport, policy: Policy):
   const measured = [`window ${formatDuration(policy.metricsWindowSeconds)}`, `samples: ${shares.join("  ")}`];
   return [what, count, ...(signalsInUse.length > 0 ? measured : [])];
 }
+
+/** "cause  hot_partition: orders-3 brings 2.4 times a pod's fair share", and below it what to do. */
+function causeLines({ cause, evidence }: Diagnosis, width: number): string[] {
+  return [
+    ...wrap("cause  ", `${cause}: ${cleanText(evidence)}`, width, CAUSE_INDENT),
+    ...wrap(" ".repeat(CAUSE_INDENT), CAUSES[cause].remedy, width, CAUSE_INDENT),
+  ];
+}
+
+const CAUSE_INDENT = 7;
 
 /** What an operator should know of the group besides its figures. */
 function noteLines({ snapshot, signalsInUse, rejected }: Group, width: number): string[] {

@@ -1,3 +1,6 @@
+import { contradictionIn, ownershipOf } from "../forecast/ownership.ts";
+import { withOutcome } from "../forecast/rotations.ts";
+import type { ConsumerGroup } from "../kafka/group.ts";
 import {
   type Group,
   type PodInfo,
@@ -17,6 +20,8 @@ export interface Observation {
   readonly snapshot: Snapshot;
   readonly record: RunRecord | undefined;
   readonly signals: Signals;
+  /** The consumer group, as each source has it, the most trusted first; none with a strategy that does not ask. */
+  readonly groups?: readonly ConsumerGroup[];
 }
 
 /**
@@ -27,7 +32,8 @@ export interface Observation {
  *
  * @see docs/algorithm.md
  */
-export function assess({ snapshot, record, signals }: Observation, policy: Policy): Group {
+export function assess(observation: Observation, policy: Policy): Group {
+  const { snapshot, record, signals, groups = [] } = observation;
   const signalsInUse = SIGNALS.filter((signal) => signals[signal] !== undefined);
   const measured = snapshot.pods.map((pod) => ({
     ...candidate(pod, snapshot.observedAt),
@@ -40,19 +46,28 @@ export function assess({ snapshot, record, signals }: Observation, policy: Polic
 
   const scores = new Map(scored.map((state) => [state.pod.uid, scorePod(sharesOf(state.signals, maxima))]));
   const pods = measured.map((state) => ({ ...state, score: scores.get(state.pod.uid) }));
+  const ownership = owned(groups, snapshot.pods);
   const known = new Set(snapshot.pods.map((pod) => pod.name));
   return {
     snapshot,
-    record,
+    record: record && { ...record, rotations: withOutcome(record.rotations, { snapshot, pods, ...ownership }, policy) },
     pods,
     signalsInUse,
     samples: byName(signalsInUse, (signal) => pods.filter((state) => state.signals[signal] !== undefined).length),
     rejected: byName(signalsInUse, (signal) => signals[signal]?.rejected.filter((pod) => known.has(pod)) ?? []),
     coverage: coverageOf(pods, policy),
+    ...ownership,
     statistics: byName([...SIGNALS, "score"] as const, (name) =>
       describeValues(scored.map((state) => (name === "score" ? scores.get(state.pod.uid) : state.signals[name]) ?? 0)),
     ),
   };
+}
+
+/** The ownership that the most trusted source tells of, and in what another contradicts it. */
+function owned(groups: readonly ConsumerGroup[], pods: readonly PodInfo[]): Pick<Group, "ownership" | "contradiction"> {
+  const [ownership, ...others] = groups.map((group) => ownershipOf(group, pods));
+  const contradictions = others.flatMap((other) => (ownership && contradictionIn(ownership, other)) ?? []);
+  return { ownership, contradiction: contradictions[0] };
 }
 
 /** What the rule of eligibility needs to know of a pod; also asked just before a removal, when there are no metrics. */

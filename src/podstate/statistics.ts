@@ -36,7 +36,14 @@ function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-function percentile(sorted: readonly number[], share: number): number {
+/**
+ * As PromQL's `quantile()`.
+ *
+ * @param sorted - from the least to the most.
+ * @param share - 0…1.
+ * @returns 0 for no values.
+ */
+export function percentile(sorted: readonly number[], share: number): number {
   const rank = share * (sorted.length - 1);
   const below = sorted[Math.floor(rank)] ?? 0;
   const above = sorted[Math.ceil(rank)] ?? below;

@@ -1,7 +1,7 @@
 /** The simulated Kubernetes behind the product's own interface, without a server in between. */
 
 import type { Clock, Cluster, EvictReply, Lock } from "../ports.ts";
-import type { PodInfo, Removal, Snapshot, Workload } from "../types.ts";
+import type { PodInfo, Removal, Rotation, Snapshot, Workload } from "../types.ts";
 import { evict } from "./kubernetes-eviction.ts";
 import {
   generateNameOf,
@@ -13,14 +13,29 @@ import {
   type SimulatedWorkload,
 } from "./kubernetes-world.ts";
 
-/** All pods of the world are taken for the group's. The record of removals outlives a run, as the Lease's does. */
-export function createSimulatedCluster(world: KubernetesWorld, clock: Clock): Cluster {
+/**
+ * All pods of the world are taken for the group's. The record outlives a run, as the Lease's does.
+ *
+ * @param earlier - rotations that are on record at the start.
+ */
+export function createSimulatedCluster(
+  world: KubernetesWorld,
+  clock: Clock,
+  earlier: readonly Rotation[] = [],
+): Cluster {
   const removals: Removal[] = [];
+  let remembered = earlier;
 
   const lock: Lock = {
     heldBy: undefined,
     get removals() {
       return [...removals];
+    },
+    get rotations() {
+      return remembered;
+    },
+    async remember(rotations) {
+      remembered = rotations;
     },
     lost: new AbortController().signal,
     async removing({ name, uid }) {
@@ -77,6 +92,7 @@ function podOf(pod: SimulatedPod, workload: SimulatedWorkload, { namespace }: Ku
     controller: { kind: workload.kind, name: workload.name, uid: workload.uid },
     namePrefix: generateNameOf(workload),
     node,
+    ip: undefined,
     created,
     terminating: isTerminating(pod, now),
     readySince: isReady(pod, now) ? pod.readyAt : undefined,

@@ -8,10 +8,10 @@
  */
 
 import type { Group, Protocol } from "../kafka/assignors/orders.ts";
+import { randomUuid } from "../random.ts";
 import { createCoordinator, partitionsOf, type Timing } from "./coordinator.ts";
 import { type KubernetesWorld, livingPods, type SimulatedPod } from "./kubernetes-world.ts";
 import type { RateProcess } from "./partition-rates.ts";
-import { randomUuid } from "./random.ts";
 
 export interface GroupSettings {
   readonly world: KubernetesWorld;
@@ -59,7 +59,7 @@ export interface Used {
   readonly cpuSeconds: number;
 }
 
-export interface ConsumerGroup {
+export interface SimulatedGroup {
   /** Lets time pass up to `now`, whatever happens on the way. */
   advance(now: Date): void;
   /** All pods that own something or are members, in name order, as of the last advance. */
@@ -72,6 +72,10 @@ export interface ConsumerGroup {
   readonly pausedSeconds: readonly number[];
   /** By partition: messages/s that are produced now. */
   readonly rates: readonly number[];
+  /** As the coordinator has it, as of the last advance. */
+  readonly members: Group;
+  /** Whether nothing is on its way from one member to another. */
+  readonly stable: boolean;
 }
 
 /** Messages are committed so long after they arrive, also when the consumer keeps up. */
@@ -84,7 +88,7 @@ export function memberIdOf(pod: Pick<SimulatedPod, "name">, world: KubernetesWor
   return `${pod.name}-${randomUuid(world.random)}`;
 }
 
-export function createConsumerGroup(settings: GroupSettings): ConsumerGroup {
+export function createConsumerGroup(settings: GroupSettings): SimulatedGroup {
   const { world, protocol, timing, start, rates, consumerIn } = settings;
   const topics = [...start.partitions.keys()];
   const backlog = partitionsOf(start.partitions).map(() => 0);
@@ -206,6 +210,12 @@ export function createConsumerGroup(settings: GroupSettings): ConsumerGroup {
     pausedSeconds,
     get rates() {
       return rates.rates;
+    },
+    get members() {
+      return coordinator.group;
+    },
+    get stable() {
+      return coordinator.dueAt === Number.POSITIVE_INFINITY;
     },
   };
 }

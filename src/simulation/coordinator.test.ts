@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 
 import { type Group, type Order, replaceMembers, settle } from "../kafka/assignors/orders.ts";
 import { type ProtocolName, PROTOCOLS } from "../kafka/assignors/protocols.ts";
+import { randomTopicId, randomUuid, seededRandom } from "../random.ts";
 import { type Coordinator, createCoordinator, type Timing } from "./coordinator.ts";
-import { randomTopicId, randomUuid, seededRandom } from "./random.ts";
 
 const TIMING: Timing = { heartbeatSeconds: 3, sessionTimeoutSeconds: 45 };
 const HEARTBEAT = 3_000;

@@ -9,7 +9,7 @@
 
 import { type Member, nameOf, type TopicPartition } from "../kafka/assignors/assignor.ts";
 import { type Group, type Protocol, rebalanceOnce, somebodyGaveUp } from "../kafka/assignors/orders.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 
 export interface Timing {
   /** heartbeat.interval.ms; the server's for KIP-848. */

@@ -4,7 +4,7 @@
  */
 
 import type { WireEvent, WireLease } from "../kubernetes/client.ts";
-import { type Random, randomText, randomUuid, seededRandom } from "./random.ts";
+import { type Random, randomText, randomUuid, seededRandom } from "../random.ts";
 
 export interface SimulatedWorkload {
   /** Pods of a Deployment belong to its one ReplicaSet; those of any other kind belong to it directly. */
@@ -125,10 +125,9 @@ export function addWorkload(world: KubernetesWorld, settings: WorkloadSettings):
   return workload;
 }
 
-const QUICK_BOOT_SECONDS = 5;
 const NODES = 3;
 
-/** Adds a pod that runs, Ready shortly after it was created unless `changes` say otherwise. */
+/** Adds a pod that runs, Ready as long after it was created as a new one takes, unless `changes` say otherwise. */
 export function addPod(
   world: KubernetesWorld,
   changes: Pick<SimulatedPod, "name" | "created" | "labels"> & Partial<SimulatedPod>,
@@ -140,7 +139,7 @@ export function addPod(
     annotations: {},
     graceSeconds: 30,
     phase: "Running",
-    readyAt: after(changes.created, QUICK_BOOT_SECONDS),
+    readyAt: after(changes.created, world.bootSeconds),
     terminatingAt: undefined,
     goneAt: undefined,
     ...changes,

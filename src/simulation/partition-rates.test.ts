@@ -1,8 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
+import { seededRandom } from "../random.ts";
 import { createRates, drawRates, parseRateShape, type RateProcess } from "./partition-rates.ts";
-import { seededRandom } from "./random.ts";
 
 const SINCE = 1_000_000;
 

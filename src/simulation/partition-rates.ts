@@ -1,6 +1,6 @@
 /** What producers write to the partitions of a simulated group: how uneven, and how it changes. */
 
-import { drawNormal, type Random, shuffled } from "./random.ts";
+import { drawNormal, type Random, shuffled } from "../random.ts";
 
 /** How rates differ between partitions, and whether they stay. */
 const SHAPES = {

@@ -1,10 +1,10 @@
 /** What a metrics server knows of a simulated group: what it scraped, and what queries over it answer. */
 
 import type { MetricsSource } from "../ports.ts";
+import type { Random } from "../random.ts";
 import { SIGNALS, type Signal, type Signals, type SignalSamples } from "../types.ts";
-import type { ConsumerGroup } from "./consumer-group.ts";
+import type { SimulatedGroup } from "./consumer-group.ts";
 import { isThere, type KubernetesWorld } from "./kubernetes-world.ts";
-import type { Random } from "./random.ts";
 
 export interface ScrapeSettings {
   readonly intervalSeconds: number;
@@ -39,7 +39,7 @@ const COUNTERS: ReadonlySet<Signal> = new Set<Signal>(["cpu", "rate"]);
 
 export function createScrapes(
   world: KubernetesWorld,
-  group: ConsumerGroup,
+  group: SimulatedGroup,
   settings: ScrapeSettings & { readonly since: Date },
   random: Random,
 ): Scrapes {

@@ -1,12 +1,15 @@
 /** A consumer group on Kubernetes under a metrics server, simulated as a whole; the same for the same settings and seed. */
 
+import { imbalanceOf } from "../forecast/imbalance.ts";
 import { nameOf } from "../kafka/assignors/assignor.ts";
 import { type Group, type Protocol, replaceMembers, settle } from "../kafka/assignors/orders.ts";
-import type { Clock, Cluster, MetricsSource } from "../ports.ts";
-import type { Signal } from "../types.ts";
+import type { ProtocolName } from "../kafka/assignors/protocols.ts";
+import type { Clock, Cluster, GroupSource, MetricsSource } from "../ports.ts";
+import { drawOne, type Random, randomTopicId, seededRandom, shuffled } from "../random.ts";
+import type { Rotation, Signal } from "../types.ts";
 import { createSimulatedCluster } from "./cluster.ts";
 import {
-  type ConsumerGroup,
+  type SimulatedGroup,
   type ConsumerState,
   type ConsumerTiming,
   type Consumer,
@@ -14,10 +17,9 @@ import {
   memberIdOf,
 } from "./consumer-group.ts";
 import { partitionsOf } from "./coordinator.ts";
-import { imbalanceOf } from "./imbalance.ts";
+import { simulatedGroupSource } from "./group-source.ts";
 import { addWorkload, createWorld, type KubernetesWorld, livingPods, type SimulatedPod } from "./kubernetes-world.ts";
 import { createRates, type RateProcess, type RateShape } from "./partition-rates.ts";
-import { drawOne, type Random, randomTopicId, seededRandom, shuffled } from "./random.ts";
 import { createScrapes, type ScrapeSettings, scrapedMetrics } from "./scrapes.ts";
 
 export interface SimulationSettings {
@@ -29,6 +31,8 @@ export interface SimulationSettings {
   /** Number of partitions by topic. */
   readonly partitions: ReadonlyMap<string, number>;
   readonly protocol: Protocol;
+  /** What the group says of it; undefined: what PROTOCOLS calls it. */
+  readonly protocolName?: ProtocolName;
   readonly timing?: Partial<ConsumerTiming>;
   /** How long a new pod takes until it is Ready, and its consumer in the group. */
   readonly bootSeconds?: number;
@@ -42,6 +46,8 @@ export interface SimulationSettings {
   /** What is different in some pods: factors of capacity and of CPU seconds for a message; 1 by default. */
   readonly unlike?: (pod: SimulatedPod, at: Date) => Partial<Factors>;
   readonly scrape?: Partial<ScrapeSettings>;
+  /** That are on record at the start. */
+  readonly rotations?: readonly Rotation[];
   /** For so long the group has been at work at the start, so that there are metrics, and lag. */
   readonly historySeconds?: number;
 }
@@ -57,8 +63,10 @@ export interface Simulation {
   /** The product's interfaces. */
   readonly cluster: Cluster;
   readonly metrics: MetricsSource;
+  /** The group as Kafka tells of it. */
+  readonly groupSource: GroupSource;
   /** The group as of now. */
-  group(): ConsumerGroup;
+  group(): SimulatedGroup;
   consumers(): readonly ConsumerState[];
   /** Busiest member's load / mean load, as of now. */
   imbalance(): number;
@@ -91,6 +99,7 @@ export function createSimulation(settings: SimulationSettings, clock: Clock): Si
     bootSeconds = 8,
   } = settings;
   const { historySeconds = 600, capacity = 2 } = settings;
+  const { noise } = { ...SCRAPE, ...settings.scrape };
   const since = new Date(clock.now().getTime() - historySeconds * 1_000);
   const timing = { ...TIMING, ...settings.timing };
   const stopSeconds = Math.max(2, timing.closeSeconds);
@@ -109,7 +118,7 @@ export function createSimulation(settings: SimulationSettings, clock: Clock): Si
   const group = createConsumerGroup({ world, protocol, timing, start, rates, consumerIn, since });
   const scrapes = createScrapes(world, group, { ...SCRAPE, ...settings.scrape, since }, world.random);
 
-  function advanced(): ConsumerGroup {
+  function advanced(): SimulatedGroup {
     const now = clock.now();
     while (scrapes.dueAt <= now.getTime()) {
       group.advance(new Date(scrapes.dueAt));
@@ -127,8 +136,9 @@ export function createSimulation(settings: SimulationSettings, clock: Clock): Si
   return {
     clock,
     world,
-    cluster: createSimulatedCluster(world, clock),
+    cluster: createSimulatedCluster(world, clock, settings.rotations),
     metrics: scrapedMetrics(readings),
+    groupSource: simulatedGroupSource(advanced, { ...settings, noise, random: seededRandom(settings.seed) }),
     draws,
     group: advanced,
     consumers: () => advanced().consumers(),

@@ -195,7 +195,7 @@ export function describeLockContract(name: string, makeWorld: () => Promise<Lock
       const lock = await lockNow();
       expect(lock.removals).toEqual([]);
       const { holder } = (await world.readLease())!;
-      expect(await tryLock()).toEqual({ heldBy: holder, removals: [] });
+      expect(await tryLock()).toEqual({ heldBy: holder, removals: [], rotations: [] });
       expect(lock.lost.aborted).toBe(false);
     });
 
@@ -212,6 +212,26 @@ export function describeLockContract(name: string, makeWorld: () => Promise<Lock
       expect((await world.readLease())!.holder).toBe("");
       const second = await lockNow();
       expect(second.removals).toMatchObject([{ pod: pods[0]!.name, uid: pods[0]!.uid, at: expect.any(Date) }]);
+    });
+
+    it("keeps what came of rotations beside the removals, for the next run and for one that must wait", async () => {
+      const rotation = {
+        at: new Date("2026-03-01T12:00:00Z"),
+        pods: [pods[0]!.name],
+        group: "orders 3 12",
+        before: 1.7,
+        expected: { p10: 1.4, p50: 1.5, p90: 1.6 },
+        after: 1.5,
+        order: "leave-first",
+      } as const;
+      const lock = await lockNow();
+      await lock.removing(pods[0]!);
+      await lock.remember([rotation]);
+      expect((await tryLock()).rotations).toEqual([rotation]);
+      await lock.release();
+      const next = await lockNow();
+      expect(next.rotations).toEqual([rotation]);
+      expect(next.removals).toMatchObject([{ uid: pods[0]!.uid }]);
     });
 
     it("shows the record to a run that must wait, too", async () => {

@@ -10,7 +10,7 @@ import { startPrometheus, startVictoriaMetrics } from "../harness/prometheus.ts"
 import type { MetricsServer } from "../harness/prometheus.ts";
 import { type Case, CASES, MIB, PREFIX, STRANGERS } from "./cases.ts";
 import { expectClose, fetchSignals, missing, podInfo, podsOfRows, told } from "./engines.ts";
-import { backfilled, cadvisor, micrometer, NOW, seedExporter, type Series } from "./series.ts";
+import { backfilled, cadvisor, lagExporter, micrometer, NOW, seedExporter, type Series } from "./series.ts";
 
 const KINDS = ["prometheus", "victoriametrics"] as const;
 const profiles = Object.keys(PROFILES) as MetricsProfile[];
@@ -21,6 +21,7 @@ function podSeries(labels: Record<string, string>, cpuCores: number, lag = 10): 
     ...cadvisor(labels, [{ cpuCores, memoryBytes: 100 * MIB }]),
     ...seedExporter(labels, [lag], 5),
     ...micrometer(labels, [lag], 5),
+    ...lagExporter(labels, [lag], 5),
   ];
 }
 
@@ -92,7 +93,7 @@ describe.skipIf(missing !== undefined)("back-filled metrics", () => {
       beforeAll(async () => {
         signals = await fetchSignals(engine(), casePods, { profile });
       });
-      const cases = CASES.filter((each) => (each.profile ?? profile) === profile);
+      const cases = CASES.filter((each) => each.profiles.includes(profile));
 
       it.each(cases)("$why", (each: Case) => {
         const expected = { ...each.expected, ...each.expectedOf[kind] };

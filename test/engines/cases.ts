@@ -1,6 +1,6 @@
 /** The hard cases: what exporters show of a pod, and what must be known of it. */
 
-import type { MetricsProfile } from "../../src/metrics/profiles.ts";
+import { type MetricsProfile, PROFILES } from "../../src/metrics/profiles.ts";
 import type { Signal } from "../../src/types.ts";
 import type { MetricsServer } from "../harness/prometheus.ts";
 import {
@@ -9,7 +9,11 @@ import {
   counter,
   gauge,
   jmx,
+  kubePodInfo,
   type Labels,
+  lagExporter,
+  memberPartition,
+  type MemberPartition,
   micrometer,
   RECORDS_CONSUMED,
   seedExporter,
@@ -28,8 +32,7 @@ export interface Case {
   readonly expected: Readonly<Record<Signal, Expectation>>;
   /** Where an engine cannot know better. */
   readonly expectedOf: Readonly<Partial<Record<MetricsServer["kind"], Partial<Record<Signal, Expectation>>>>>;
-  /** undefined: every profile. */
-  readonly profile: MetricsProfile | undefined;
+  readonly profiles: readonly MetricsProfile[];
 }
 
 /** What the exporters show of a sound pod, and what a case replaces. */
@@ -38,6 +41,9 @@ interface Parts {
   readonly kafka?: (pod: Labels) => Series[];
   /** Instead of `kafka`, for the java-client profile only. */
   readonly java?: (pod: Labels) => Series[];
+  /** Instead of `kafka`, for the kafka-lag-exporter profile only. */
+  readonly exporter?: (pod: Labels) => Series[];
+  readonly profiles?: readonly MetricsProfile[];
   readonly expected?: Partial<Record<Signal, Expectation>>;
   readonly expectedOf?: Case["expectedOf"];
 }
@@ -49,6 +55,8 @@ export const MIB = 2 ** 20;
 const SOUND = { cpu: 0.3, lag: 1_200, rate: 40, memory: 300 * MIB };
 /** Adds up to the lag above. */
 const LAGS = [1_000, 200];
+/** Profiles of what the consumers themselves show. */
+const OF_CONSUMERS: readonly MetricsProfile[] = ["seed", "java-client"];
 const ENDED: Span = { to: -60 };
 const BEGUN: Span = { from: -50 };
 
@@ -56,9 +64,32 @@ function soundContainers(pod: Labels, span?: Span): Series[] {
   return cadvisor(pod, [{ cpuCores: SOUND.cpu, memoryBytes: SOUND.memory }], span);
 }
 
-/** Both exporters of Kafka metrics, with the same truth. */
+/** All exporters of Kafka metrics, with the same truth. */
 function kafkaOf(lags: readonly number[], perSecond = SOUND.rate, span?: Span): (pod: Labels) => Series[] {
-  return (pod) => [...seedExporter(pod, lags, perSecond, span), ...micrometer(pod, lags, perSecond, span)];
+  return (pod) => [seedExporter, micrometer, lagExporter].flatMap((exporter) => exporter(pod, lags, perSecond, span));
+}
+
+/** The labels of a partition in a group without members. */
+const UNKNOWN_MEMBER = { member_host: "unknown", client_id: "unknown", consumer_id: "unknown" };
+
+/** A partition of a topic of its own, as the lag exporter shows it. */
+function ownedBy(
+  address: MemberPartition["address"],
+  topic: string,
+  lag: number,
+  perSecond: number,
+  span: Span = {},
+  labels: Labels = {},
+): Series[] {
+  return memberPartition({
+    topic: `${topic}-${address.split(".")[2]}`,
+    partition: 0,
+    lag,
+    perSecond,
+    address,
+    span,
+    labels,
+  });
 }
 
 let made = 0;
@@ -67,18 +98,23 @@ function caseOf(why: string, parts: Parts): Case {
   made += 1;
   const pod = `${PREFIX}${String(made).padStart(5, "x")}`;
   const labels = { namespace: NAMESPACE, pod };
-  const { java } = parts;
   return {
     why,
     pod,
     series: [
       ...(parts.cadvisor ?? ((of: Labels) => soundContainers(of)))(labels),
-      ...(java ?? parts.kafka ?? kafkaOf(LAGS))(labels),
+      ...(parts.java ?? parts.exporter ?? parts.kafka ?? kafkaOf(LAGS))(labels),
     ],
     expected: { ...SOUND, ...parts.expected },
     expectedOf: parts.expectedOf ?? {},
-    profile: java && "java-client",
+    profiles: profilesOf(parts),
   };
+}
+
+function profilesOf({ java, exporter, profiles }: Parts): readonly MetricsProfile[] {
+  if (java) return ["java-client"];
+  if (exporter) return ["kafka-lag-exporter"];
+  return profiles ?? (Object.keys(PROFILES) as MetricsProfile[]);
 }
 
 /** VictoriaMetrics drops NaN when it is written: it does not know of the series, and what else the pod has counts. */
@@ -125,8 +161,12 @@ export const CASES: readonly Case[] = [
   ),
   caseOf("a sample younger than the staleness limit counts", {
     kafka: kafkaOf(LAGS, SOUND.rate, { to: -105, replicas: ["a"] }),
+    profiles: OF_CONSUMERS,
     // Prometheus divides by the whole window, though a third of it is empty.
     expectedOf: { prometheus: { rate: 27 } },
+  }),
+  caseOf("a sample younger than the staleness limit counts, and its own time with it", {
+    exporter: (pod) => lagExporter(pod, LAGS, SOUND.rate, { to: -105, replicas: ["a"] }),
   }),
   caseOf("a node that stopped reporting has no say", {
     cadvisor: (pod) => cadvisor(pod, [{ cpuCores: 3, memoryBytes: 900 * MIB }], { to: -170 }),
@@ -140,13 +180,24 @@ export const CASES: readonly Case[] = [
   caseOf("a missing exporter takes its signals only", { kafka: () => [], expected: { lag: "none", rate: "none" } }),
   caseOf("a lag of NaN is rejected", {
     kafka: kafkaOf([Number.NaN]),
+    profiles: OF_CONSUMERS,
     expected: { lag: "rejected" },
     expectedOf: unseenNan("none"),
   }),
   caseOf("a lag of NaN does not hide in a sum", {
     kafka: kafkaOf([500, Number.NaN]),
+    profiles: OF_CONSUMERS,
     expected: { lag: "rejected" },
     expectedOf: unseenNan(500),
+  }),
+  caseOf("a partition of which nothing was committed yet does not hide in a sum", {
+    exporter: (pod) => [
+      kubePodInfo(pod, "10.0.12.1"),
+      ...ownedBy("10.0.12.1", "committed", 500, 30),
+      ...ownedBy("10.0.12.1", "none", Number.NaN, Number.NaN),
+    ],
+    expected: { lag: "rejected", rate: "none" },
+    expectedOf: { victoriametrics: { lag: 500, rate: 30 } },
   }),
   caseOf("an infinite lag is rejected", { kafka: kafkaOf([Number.POSITIVE_INFINITY]), expected: { lag: "rejected" } }),
   caseOf("a lag of -1 is rejected", { kafka: kafkaOf([-1]), expected: { lag: "rejected" } }),
@@ -226,6 +277,88 @@ export const CASES: readonly Case[] = [
       counter(RECORDS_CONSUMED, { ...pod, client_id: "c" }, 40),
     ],
     expected: { lag: "none" },
+  }),
+  caseOf("a partition counts for the pod that has it now, and with all that it brought within the window", {
+    exporter: (pod) => [
+      kubePodInfo(pod, "10.0.1.1"),
+      ...ownedBy("10.0.1.2", "moved", 900, 30, ENDED),
+      ...ownedBy("10.0.1.1", "moved", 1_000, 30, { from: -59 }),
+      ...ownedBy("10.0.1.1", "kept", 200, 10),
+    ],
+  }),
+  caseOf("a partition counts no longer for the pod that had it", {
+    exporter: (pod) => [
+      kubePodInfo(pod, "10.0.2.1"),
+      ...ownedBy("10.0.2.1", "lost", 9_000, 300, ENDED),
+      ...ownedBy("10.0.2.2", "lost", 9_000, 300, { from: -59 }),
+      ...ownedBy("10.0.2.1", "held", 1_200, 40),
+    ],
+  }),
+  caseOf("a group without members owns nothing, though its last ones were seen a moment ago", {
+    exporter: (pod) => [
+      kubePodInfo(pod, "10.0.3.1"),
+      ...ownedBy("10.0.3.1", "left", 1_200, 40, ENDED),
+      ...ownedBy("10.0.3.1", "left", 1_200, 40, { from: -59 }, UNKNOWN_MEMBER),
+    ],
+    expected: { lag: "none", rate: "none" },
+  }),
+  caseOf("an exporter that restarted counts once, and interrupts no rate", {
+    exporter: (pod) => [
+      kubePodInfo(pod, "10.0.4.1"),
+      ...ownedBy("10.0.4.1", "steady", 1_200, 40, ENDED),
+      ...ownedBy("10.0.4.1", "steady", 1_200, 40, { from: -59 }, { pod: "lag-exporter-1", instance: "10.9.9.7:8000" }),
+    ],
+  }),
+  caseOf("another group of the same pod is not this one's", {
+    exporter: (pod) => [
+      kubePodInfo(pod, "10.0.5.1"),
+      ...ownedBy("10.0.5.1", "own", 1_200, 40),
+      ...ownedBy("10.0.5.1", "other", 9_000, 300, {}, { group: "orders-eu" }),
+      ...ownedBy("10.0.5.1", "other", 9_000, 300, {}, { group: "xorders" }),
+    ],
+  }),
+  caseOf("an address that two pods of the group have is nobody's", {
+    exporter: (pod) => [
+      kubePodInfo(pod, "10.0.6.1"),
+      kubePodInfo({ ...pod, pod: `${pod["pod"]}-twin` }, "10.0.6.1"),
+      ...ownedBy("10.0.6.1", "shared", 1_200, 40),
+    ],
+    expected: { lag: "none", rate: "none" },
+  }),
+  caseOf("a pod of another namespace with the same address takes nothing away", {
+    exporter: (pod) => [
+      kubePodInfo(pod, "10.0.7.1"),
+      kubePodInfo({ ...pod, namespace: "batch" }, "10.0.7.1"),
+      ...ownedBy("10.0.7.1", "own", 1_200, 40),
+    ],
+  }),
+  caseOf("an address that was another pod's before is the last one's", {
+    exporter: (pod) => [
+      kubePodInfo(pod, "10.0.8.1", ENDED),
+      kubePodInfo(pod, "10.0.8.2", { from: -59 }),
+      ...ownedBy("10.0.8.1", "before", 9_000, 300),
+      ...ownedBy("10.0.8.2", "now", 1_200, 40, {}, { member_host: "node-1.local/10.0.8.2" }),
+    ],
+  }),
+  caseOf("where kube-state-metrics is dead, no address is known", {
+    exporter: (pod) => [kubePodInfo(pod, "10.0.9.1", { to: -170 }), ...ownedBy("10.0.9.1", "whose", 1_200, 40)],
+    expected: { lag: "none", rate: "none" },
+  }),
+  caseOf("a pod with a partition that is younger than the window has no rate", {
+    exporter: (pod) => [
+      kubePodInfo(pod, "10.0.10.1"),
+      ...ownedBy("10.0.10.1", "old", 1_000, 40),
+      ...ownedBy("10.0.10.1", "new", 200, 10, { from: -120 }),
+    ],
+    expected: { rate: "none" },
+  }),
+  caseOf("a pod whose group went back in a partition has no rate", {
+    exporter: (pod) => [
+      kubePodInfo(pod, "10.0.11.1"),
+      ...ownedBy("10.0.11.1", "onwards", 1_000, 40),
+      ...ownedBy("10.0.11.1", "back", 200, -10),
+    ],
+    expected: { rate: "none" },
   }),
 ];
 

@@ -1,7 +1,9 @@
 import { expect } from "vitest";
 
 import { createHttpClient } from "../../src/http.ts";
+import type { ConsumerGroup } from "../../src/kafka/group.ts";
 import { createMetricsSource } from "../../src/metrics/fetch.ts";
+import { createMetricsGroupSource } from "../../src/metrics/group.ts";
 import type { MetricsOptions } from "../../src/metrics/queries.ts";
 import { createPrometheus, type Prometheus } from "../../src/prometheus/client.ts";
 import type { PodInfo, Signals, SignalSamples } from "../../src/types.ts";
@@ -40,6 +42,19 @@ export function fetchSignals(
   );
 }
 
+/** Who owns what, as the product knows it. */
+export function readGroup(
+  engine: { readonly url: string; readonly time?: number },
+  pods: readonly PodInfo[],
+  changes: Partial<MetricsOptions> = {},
+): Promise<ConsumerGroup | undefined> {
+  const options = { ...METRICS_OPTIONS, ...changes };
+  const name = options.profile === "kafka-lag-exporter" ? "exporter" : "client-metrics";
+  return withClient(engine.url, engine.time, (prometheus) =>
+    createMetricsGroupSource(prometheus, options, name).read(pods, NEVER),
+  );
+}
+
 /** The pods of a query's rows, those of strangers too. */
 export function podsOfRows(
   engine: { readonly url: string; readonly time?: number },
@@ -59,6 +74,7 @@ export function podInfo(name: string, namePrefix: string, kind = "ReplicaSet", n
     controller: { kind, name: namePrefix.replace(/-$/, ""), uid: "controller" },
     namePrefix,
     node: "node-1",
+    ip: undefined,
     created: new Date(0),
     terminating: false,
     readySince: new Date(0),

@@ -7,8 +7,17 @@ import { SIGNALS } from "../../src/types.ts";
 import { startLoopback } from "../fakes/loopback.ts";
 import { type MetricsServer, startPrometheus, startVictoriaMetrics } from "../harness/prometheus.ts";
 import { CASES, MIB, NAMESPACE, PREFIX, STRANGERS } from "./cases.ts";
-import { expectClose, fetchSignals, missing, podInfo, told } from "./engines.ts";
-import { cadvisor, exposition, micrometer, seedExporter, type Series } from "./series.ts";
+import { expectClose, fetchSignals, missing, podInfo, readGroup, told } from "./engines.ts";
+import {
+  cadvisor,
+  exposition,
+  lagExporter,
+  latestOffset,
+  memberPartition,
+  micrometer,
+  seedExporter,
+  type Series,
+} from "./series.ts";
 
 const profiles = Object.keys(PROFILES) as MetricsProfile[];
 const WINDOW = { windowSeconds: 10 };
@@ -28,7 +37,25 @@ function podSeries(pod: string, run: { readonly id: string; readonly memoryBytes
     ...cadvisor(labels, [{ ...run, cpuCores: 0.5 }]),
     ...seedExporter(labels, [50], 5),
     ...micrometer(labels, [50], 5),
+    ...lagExporter(labels, [50], 5),
   ];
+}
+
+function isMoving({ topic }: { readonly topic: string }): boolean {
+  return topic === "moving";
+}
+
+/** A partition of the group, with what is written to it. */
+function partitionOf(address: string): Series[] {
+  const moving = { topic: "moving", partition: 0 };
+  return [...memberPartition({ ...moving, lag: 5, perSecond: 10, address }), latestOffset("moving", 0, 10)];
+}
+
+/** Checks that the partition above is known to be this member's. */
+async function expectOwner(engine: MetricsServer, address: string): Promise<void> {
+  const group = await readGroup(engine, pods, { ...WINDOW, profile: "kafka-lag-exporter" });
+  expect(group?.members.find(({ owned }) => owned.some(isMoving))?.id).toBe(`consumer-1-${address}`);
+  expectClose(group?.partitions.find(isMoving)?.rate ?? "none", 10);
 }
 
 describe.skipIf(missing !== undefined)("scraped metrics", () => {
@@ -40,6 +67,7 @@ describe.skipIf(missing !== undefined)("scraped metrics", () => {
     ...STRANGERS,
     ...podSeries(doomed.name, { id: "1", memoryBytes: 700 * MIB }),
     ...podSeries(restarted.name, { id: "1", memoryBytes: 700 * MIB }),
+    ...partitionOf("10.3.0.1"),
   ];
   let failing = false;
 
@@ -73,7 +101,7 @@ describe.skipIf(missing !== undefined)("scraped metrics", () => {
   it("gives every pod its true value once the window is full", async () => {
     await eventually(async (engine, profile) => {
       const signals = await fetchSignals(engine, pods, { ...WINDOW, profile });
-      for (const each of steady.filter((one) => (one.profile ?? profile) === profile)) {
+      for (const each of steady.filter((one) => one.profiles.includes(profile))) {
         const expected = { ...each.expected, ...each.expectedOf[engine.kind] };
         for (const signal of SIGNALS) expectClose(told(signals[signal], each.pod), expected[signal]);
       }
@@ -91,6 +119,15 @@ describe.skipIf(missing !== undefined)("scraped metrics", () => {
       expectClose(told(memory, restarted.name), 100 * MIB);
       expectClose(told(rate, restarted.name), 5);
     });
+  });
+
+  it("sees a partition's next owner within seconds, and its rate without a break", async () => {
+    for (const engine of engines)
+      await vi.waitFor(() => expectOwner(engine, "10.3.0.1"), { timeout: 40_000, interval: 500 });
+    living = [...living.filter(({ labels }) => labels["topic"] !== "moving"), ...partitionOf("10.3.0.2")];
+    await Promise.all(
+      engines.map((engine) => vi.waitFor(() => expectOwner(engine, "10.3.0.2"), { timeout: 40_000, interval: 500 })),
+    );
   });
 
   it("knows nothing of an exporter that fails, long before the staleness limit", async () => {

@@ -120,6 +120,35 @@ export function topicOf(client: Labels, topic: string, lag: number, perSecond: n
   ];
 }
 
+/** What a Java client shows of a partition that it owns: the lag once it fetched something from it. */
+export function clientPartition(client: Labels, topic: string, partition: number, lag?: number, span?: Span): Series[] {
+  const labels = { ...client, topic, partition: String(partition) };
+  return [
+    gauge("kafka_consumer_fetch_manager_preferred_read_replica", labels, -1, span),
+    ...(lag === undefined ? [] : [gauge(RECORDS_LAG, labels, lag, span)]),
+  ];
+}
+
+/** What is written to a partition, as danielqsj's kafka_exporter shows it. */
+export function currentOffset(
+  topic: string,
+  partition: number,
+  perSecond: number,
+  labels: Labels = {},
+  span: Span = {},
+): Series {
+  const all = {
+    namespace: "monitoring",
+    pod: "kafka-exporter-0",
+    job: "kafka-exporter",
+    topic,
+    partition: String(partition),
+    ...labels,
+  };
+  // The offset of a partition does not begin anew with its next exporter.
+  return { ...counter("kafka_topic_partition_current_offset", all, perSecond), span };
+}
+
 /** The Java client through Micrometer: one series a partition, and of the counter one a topic. */
 export function micrometer(pod: Labels, lags: readonly number[], perSecond: number, span?: Span): Series[] {
   const client = { ...pod, client_id: "consumer-orders-1", kafka_version: "4.0.0" };
@@ -128,6 +157,88 @@ export function micrometer(pod: Labels, lags: readonly number[], perSecond: numb
     counter(RECORDS_CONSUMED, { ...client, topic: "orders" }, perSecond, span),
     gauge(ASSIGNED, client, lags.length, span),
   ];
+}
+
+const GROUP = { cluster_name: "main", group: "orders" };
+/** The labels that an exporter's series get where it is scraped. */
+const EXPORTER = { namespace: "monitoring", pod: "lag-exporter-0", instance: "10.9.9.9:8000" };
+
+const addresses = new Map<string, string>();
+
+/** A pod's address, different for each. */
+function addressOf({ namespace = "", pod = "", cluster = "" }: Labels): string {
+  const key = [cluster, namespace, pod].join("/");
+  const address = addresses.get(key) ?? `10.1.${addresses.size >> 8}.${addresses.size & 255}`;
+  addresses.set(key, address);
+  return address;
+}
+
+/** What kube-state-metrics shows of a pod. */
+export function kubePodInfo(pod: Labels, address = addressOf(pod), span?: Span): Series {
+  return gauge("kube_pod_info", { ...pod, pod_ip: address, uid: `uid-${address}`, instance: "10.9.9.8:8080" }, 1, span);
+}
+
+/** One partition, as seglo's kafka-lag-exporter shows it of the member that owns it. */
+export interface MemberPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly lag: number;
+  /** What is committed a second. */
+  readonly perSecond: number;
+  /** The member's address. */
+  readonly address: string;
+  /** Replace labels, or add some. */
+  readonly labels?: Labels;
+  readonly span?: Span;
+}
+
+export function memberPartition({
+  topic,
+  partition,
+  lag,
+  perSecond,
+  address,
+  labels,
+  span,
+}: MemberPartition): Series[] {
+  const all = {
+    ...EXPORTER,
+    ...GROUP,
+    topic,
+    partition: String(partition),
+    member_host: `/${address}`,
+    client_id: "consumer-1",
+    consumer_id: `consumer-1-${address}`,
+    ...labels,
+  };
+  return [
+    gauge("kafka_consumergroup_group_lag", all, lag, span),
+    // The offset of a partition does not begin anew with its next owner's series.
+    { ...counter("kafka_consumergroup_group_offset", all, perSecond), span: span ?? {} },
+  ];
+}
+
+/** What is written to a partition, as the same exporter shows it. */
+export function latestOffset(topic: string, partition: number, perSecond: number, labels: Labels = {}): Series {
+  const all = { ...EXPORTER, cluster_name: GROUP.cluster_name, topic, partition: String(partition), ...labels };
+  return counter("kafka_partition_latest_offset", all, perSecond);
+}
+
+/** The pod's partitions through seglo's kafka-lag-exporter: a topic for each pod, so that nobody else has them. */
+export function lagExporter(pod: Labels, lags: readonly number[], perSecond: number, span?: Span): Series[] {
+  const { cluster, namespace = "", pod: name = "" } = pod;
+  const owned = lags.flatMap((lag, partition) =>
+    memberPartition({
+      topic: `${namespace}.${name}`,
+      partition,
+      lag,
+      perSecond: perSecond / lags.length,
+      address: addressOf(pod),
+      ...(cluster !== undefined && { labels: { cluster } }),
+      ...(span && { span }),
+    }),
+  );
+  return [...owned, kubePodInfo(pod)];
 }
 
 /** The Java client through Strimzi's JMX rules: other label names, and the counter once more as the client's total. */

@@ -4,6 +4,8 @@ import type { MetricsOptions } from "../../src/metrics/queries.ts";
 export const METRICS_OPTIONS: MetricsOptions = {
   namespace: "shop",
   profile: "seed",
+  group: "orders",
+  assignor: undefined,
   queries: {},
   matchers: "",
   replicaLabels: ["prometheus_replica", "replica"],

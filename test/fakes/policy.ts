@@ -3,6 +3,7 @@ import type { Policy } from "../../src/types.ts";
 /** The defaults, as the README lists them. */
 export const POLICY: Policy = {
   strategy: "balanced",
+  minimumImprovement: 0.1,
   cpuVarianceThreshold: 0.3,
   lagVarianceThreshold: 0.5,
   cpuFloor: 0.05,

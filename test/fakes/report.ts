@@ -1,6 +1,7 @@
 /** Reports as a run would make them: the group is assessed and decided on by the product itself. */
 
 import { decide } from "../../src/decision/decide.ts";
+import { diagnose } from "../../src/forecast/cause.ts";
 import { assess } from "../../src/podstate/assess.ts";
 import {
   type Decision,
@@ -107,7 +108,7 @@ export function groupOf(specs: readonly PodSpec[], changes: GroupChanges = {}): 
     ...changes.snapshot,
   };
   const signals = Object.fromEntries(SIGNALS.map((signal) => [signal, samplesOf(signal, specs, changes)])) as Signals;
-  const record = changes.record ?? { heldBy: undefined, removals: [] };
+  const record = changes.record ?? { heldBy: undefined, removals: [], rotations: [] };
   return assess({ snapshot, record, signals }, changes.policy ?? POLICY);
 }
 
@@ -121,6 +122,7 @@ function podOf({ name, ageSeconds = 2 * DAY, state = "ready", ...spec }: PodSpec
     controller: { kind: "ReplicaSet", name: "consumer-5d8f7cc7b5", uid: "rs-1" },
     namePrefix: "consumer-5d8f7cc7b5-",
     node: "node" in spec ? spec.node : "node-1",
+    ip: undefined,
     created,
     terminating: state === "terminating",
     readySince: ready ? new Date(created.getTime() + 5_000) : undefined,
@@ -146,7 +148,7 @@ function samplesOf(
 
 /** A dry run over the group, every eviction of which the API would accept; `changes` say what was otherwise. */
 export function reportOf(group: Group | undefined, changes: Partial<RunReport> = {}, policy = POLICY): RunReport {
-  const decision = group && decide(group, policy);
+  const { decision } = judged(group, policy);
   const removal = decision?.action === "rotate" ? acceptedRemoval(decision) : undefined;
   return {
     runId: "run-1",
@@ -157,14 +159,21 @@ export function reportOf(group: Group | undefined, changes: Partial<RunReport> =
     durationMillis: 1_234,
     stepMillis: { observe: 40, lock: 12, fetch: 180, decide: 2, act: 1_000 },
     group,
-    decision,
+    ...judged(group, policy),
     removal,
+    rotation: undefined,
     reason: decision?.action === "hold" ? decision.reason : "would_rotate",
     detail: decision?.action === "hold" ? decision.detail : "",
     error: undefined,
     exitCode: 0,
     ...changes,
   };
+}
+
+function judged(group: Group | undefined, policy: Policy): Pick<RunReport, "diagnosis" | "decision"> {
+  if (group === undefined) return { diagnosis: undefined, decision: undefined };
+  const diagnosis = group.signalsInUse.length === 0 ? undefined : diagnose(group, undefined, policy);
+  return { diagnosis, decision: decide(group, policy) };
 }
 
 function acceptedRemoval({ targets }: Extract<Decision, { action: "rotate" }>): RemovalResult {

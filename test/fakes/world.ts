@@ -1,12 +1,16 @@
 /** An in-memory group of pods behind the product's own interfaces, with a history for the verifier. */
 
+import { readyPods } from "../../src/decision/gates.ts";
 import { RebalancerError } from "../../src/errors.ts";
-import type { Clock, Cluster, EvictReply, HeldLock, Lock, MetricsSource } from "../../src/ports.ts";
+import type { ProtocolName } from "../../src/kafka/assignors/protocols.ts";
+import type { Clock, Cluster, EvictReply, GroupSource, HeldLock, Lock, MetricsSource } from "../../src/ports.ts";
+import { seededRandom, shuffled } from "../../src/random.ts";
 import type {
   ControllerRef,
   PodInfo,
   PodRef,
   Removal,
+  Rotation,
   Signal,
   Signals,
   SignalSamples,
@@ -31,7 +35,7 @@ export interface FakePod {
 
 /** A call that goes wrong: it throws, or never answers until it is cancelled. */
 export type Fault = RebalancerError | "hang";
-export type FaultPoint = "observe" | "lock" | "fetch" | "removing" | "evict" | "release";
+export type FaultPoint = "observe" | "lock" | "fetch" | "group" | "remember" | "removing" | "evict" | "release";
 
 export interface WorldEvent {
   readonly what: "evicted" | "recorded" | "struck" | "released";
@@ -48,6 +52,7 @@ export interface World {
   /** A second controller among the pods makes the group ambiguous. */
   foreignController?: ControllerRef;
   removals: Removal[];
+  rotations: readonly Rotation[];
   heldBy?: string;
   /** Seconds until a replacement is Ready; Infinity: never. */
   bootSeconds: number;
@@ -81,13 +86,14 @@ export function createWorld(clock: Clock, pods: FakePod[], changes: Partial<Worl
     pods,
     workload: { ...WORKLOAD, replicas: pods.filter((pod) => pod.controlled !== false).length },
     removals: [],
+    rotations: [],
     bootSeconds: 4,
     budget: () => undefined,
     faults: {},
     lost: new AbortController(),
     history: [],
     metricsRead: 0,
-    calls: { observe: 0, lock: 0, fetch: 0, removing: 0, evict: 0, release: 0 },
+    calls: { observe: 0, lock: 0, group: 0, remember: 0, fetch: 0, removing: 0, evict: 0, release: 0 },
     ...changes,
   };
 }
@@ -120,6 +126,7 @@ export function snapshotOf(world: World): Snapshot {
         controller: index === 0 ? (world.foreignController ?? own) : own,
         namePrefix: "orders-5d8f7c9b-",
         node: "node-1",
+        ip: undefined,
         created: new Date(pod.created),
         terminating,
         readySince: !terminating && pod.readyAt <= now ? new Date(pod.readyAt) : undefined,
@@ -148,7 +155,8 @@ export function fakeCluster(world: World): Cluster {
     },
     async lock(_workload, signal): Promise<Lock | HeldLock> {
       await misbehave(world, "lock", signal);
-      if (world.heldBy !== undefined) return { heldBy: world.heldBy, removals: world.removals };
+      if (world.heldBy !== undefined)
+        return { heldBy: world.heldBy, removals: world.removals, rotations: world.rotations };
       return fakeLock(world);
     },
     async evict(pod, signal): Promise<EvictReply> {
@@ -187,6 +195,7 @@ function fakeLock(world: World): Lock {
   return {
     heldBy: undefined,
     removals: [...world.removals],
+    rotations: world.rotations,
     lost: world.lost.signal,
     async removing(pod) {
       await misbehave(world, "removing", world.lost.signal);
@@ -200,8 +209,55 @@ function fakeLock(world: World): Lock {
       world.removals = world.removals.filter(({ uid }) => uid !== pod.uid);
       world.history.push({ what: "struck", uid: pod.uid, at: world.clock.now().getTime() });
     },
+    async remember(rotations) {
+      await misbehave(world, "remember", world.lost.signal);
+      world.lost.signal.throwIfAborted();
+      world.rotations = rotations;
+    },
     async release() {
       world.history.push({ what: "released", uid: world.workload.uid, at: world.clock.now().getTime() });
+    },
+  };
+}
+
+/** A consumer group of which the world knows nothing else: how the Ready pods of the moment share its partitions. */
+export interface FakeGroup {
+  readonly protocol: ProtocolName;
+  readonly partitions: number;
+  /** Decides who owns what, and which rates the partitions have. */
+  readonly seed: number;
+  readonly state: string;
+}
+
+export function fakeGroupSource(world: World, { protocol, partitions, seed, state }: FakeGroup): GroupSource {
+  const places = Array.from({ length: partitions }, (_, partition) => ({ topic: "orders", partition }));
+  return {
+    name: "kafka",
+    async read(_pods, signal) {
+      await misbehave(world, "group", signal);
+      const random = seededRandom(seed);
+      const ready = readyPods(snapshotOf(world).pods);
+      const dealt = shuffled(places, random);
+      const members = ready.map(({ uid, name }, seat) => ({
+        id: `${name}-${uid}`,
+        clientId: name,
+        host: undefined,
+        instanceId: undefined,
+        pod: undefined,
+        topics: ["orders"],
+        owned: dealt.filter((_partition, turn) => turn % ready.length === seat),
+      }));
+      return {
+        source: "kafka",
+        name: "orders",
+        type: "classic",
+        state,
+        assignor: protocol.slice(protocol.indexOf("-") + 1),
+        protocol,
+        members,
+        partitions: places.map((place) => ({ ...place, rate: 100 * random() ** 3, lag: 0 })),
+        topicIds: new Map(),
+      };
     },
   };
 }

@@ -21,8 +21,22 @@ const SMALL_JVM = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"] as const;
 export interface Kafka extends AsyncDisposable {
   /** host:port. */
   readonly bootstrap: string;
+  /** host:port of the listeners that a {@link Guard} opens. */
+  readonly guarded: { readonly sasl: string; readonly mutualTls: string };
   readonly directory: string;
   createTopic(name: string, partitions: number): Promise<void>;
+}
+
+/** Adds a listener with SASL over TLS, one that wants a client certificate, and rights, which the users do not have. */
+export interface Guard {
+  /** In PEM: who may sign clients' certificates. */
+  readonly ca: string;
+  /** Of the broker. */
+  readonly identity: { readonly cert: string; readonly key: string };
+  /** Passwords by name, for PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512. */
+  readonly users: Readonly<Record<string, string>>;
+  /** Principals that may do everything ("User:ann"); who needs no login is one of them. */
+  readonly superUsers: readonly string[];
 }
 
 const run = promisify(execFile);
@@ -92,16 +106,18 @@ export async function javaConsumerCommand(): Promise<Launch> {
 }
 
 /** Starts a broker with an empty log of its own. */
-export async function startKafka(): Promise<Kafka> {
+export async function startKafka(guard?: Guard): Promise<Kafka> {
   const jars = join(await ensureKafka(), "*");
   await using started = new AsyncDisposableStack();
   const { path: directory } = started.use(await temporaryFolder("kafka"));
-  const [port = 0, controllerPort = 0] = await freePorts(2);
+  const [port = 0, controllerPort = 0, saslPort = 0, tlsPort = 0] = await freePorts(4);
   const properties = join(directory, "server.properties");
-  await writeFile(properties, serverProperties(directory, port, controllerPort));
+  const listeners = { PLAINTEXT: port, CONTROLLER: controllerPort, ...(guard && { SASL_SSL: saslPort, SSL: tlsPort }) };
+  const guarding = guard && (await guardProperties(directory, guard));
+  await writeFile(properties, propertiesText({ ...serverProperties(directory, listeners), ...guarding }));
   const java = ["-Xmx512m", ...SMALL_JVM, `-Djava.util.logging.SimpleFormatter.format=${LOG_FORMAT}`, "-cp", jars];
   const format = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties, "--standalone"];
-  await run("java", [...java, ...format]);
+  await run("java", [...java, ...format, ...scramArguments(guard)]);
   const args = [...java, "kafka.Kafka", properties];
   const broker: ServerProcess = started.use(await startProcess({ name: "kafka", program: "java", args, directory }));
   await waitUntilReady(broker, () => accepts(port), START_TIMEOUT_MILLIS);
@@ -109,6 +125,7 @@ export async function startKafka(): Promise<Kafka> {
   const running = started.move();
   return {
     bootstrap,
+    guarded: { sasl: `127.0.0.1:${saslPort}`, mutualTls: `127.0.0.1:${tlsPort}` },
     directory,
     async createTopic(name, partitions) {
       const { program, args: script, env } = await pythonCommand("topic.py");
@@ -122,15 +139,19 @@ export async function startKafka(): Promise<Kafka> {
 /** Milliseconds since 1970, the level, the message: `%1$tQ`. */
 const LOG_FORMAT = "%1$tQ %4$s %5$s%6$s%n";
 
-function serverProperties(directory: string, port: number, controllerPort: number): string {
-  const properties = {
+type Properties = Readonly<Record<string, string | number>>;
+
+/** @param ports - by the name of the listener. */
+function serverProperties(directory: string, ports: Readonly<Record<string, number>>): Properties {
+  const listeners = Object.entries(ports).map(([name, port]) => `${name}://127.0.0.1:${port}`);
+  return {
     "process.roles": "broker,controller",
     "node.id": 1,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    "advertised.listeners": `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    listeners: listeners.join(),
+    "advertised.listeners": listeners.join(),
     "controller.listener.names": "CONTROLLER",
-    "controller.quorum.bootstrap.servers": `127.0.0.1:${controllerPort}`,
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "controller.quorum.bootstrap.servers": `127.0.0.1:${ports["CONTROLLER"]}`,
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL",
     "log.dirs": join(directory, "data"),
     "offsets.topic.replication.factor": 1,
     "offsets.topic.num.partitions": 1,
@@ -146,6 +167,40 @@ function serverProperties(directory: string, port: number, controllerPort: numbe
     "group.consumer.min.session.timeout.ms": 3_000,
     "group.consumer.session.timeout.ms": 10_000,
   };
+}
+
+const LOGIN = "org.apache.kafka.common.security";
+
+async function guardProperties(directory: string, { ca, identity, users, superUsers }: Guard): Promise<Properties> {
+  const [keystore, truststore] = [join(directory, "broker.pem"), join(directory, "ca.pem")];
+  await Promise.all([writeFile(keystore, identity.key + identity.cert), writeFile(truststore, ca)]);
+  const passwords = Object.entries(users).map(([name, password]) => ` user_${name}="${password}"`);
+  return {
+    "ssl.keystore.type": "PEM",
+    "ssl.keystore.location": keystore,
+    "ssl.truststore.type": "PEM",
+    "ssl.truststore.location": truststore,
+    "listener.name.ssl.ssl.client.auth": "required",
+    "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+    "listener.name.sasl_ssl.plain.sasl.jaas.config": `${LOGIN}.plain.PlainLoginModule required${passwords.join("")};`,
+    "listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config": `${LOGIN}.scram.ScramLoginModule required;`,
+    "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": `${LOGIN}.scram.ScramLoginModule required;`,
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "super.users": ["User:ANONYMOUS", ...superUsers].join(";"),
+  };
+}
+
+/** These passwords are part of the metadata that the storage begins with. */
+function scramArguments(guard: Guard | undefined): string[] {
+  return Object.entries(guard?.users ?? {}).flatMap(([name, password]) =>
+    ["SCRAM-SHA-256", "SCRAM-SHA-512"].flatMap((mechanism) => [
+      "--add-scram",
+      `${mechanism}=[name=${name},password=${password}]`,
+    ]),
+  );
+}
+
+function propertiesText(properties: Properties): string {
   return Object.entries(properties)
     .map(([name, value]) => `${name}=${value}\n`)
     .join("");

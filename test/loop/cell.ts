@@ -3,9 +3,9 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
+import { imbalanceOf } from "../../src/forecast/imbalance.ts";
 import type { JsonReport } from "../../src/output/json.ts";
-import { imbalanceOf } from "../../src/simulation/imbalance.ts";
-import { seededRandom, shuffled } from "../../src/simulation/random.ts";
+import { seededRandom, shuffled } from "../../src/random.ts";
 import type { Outcome } from "../e2e/product.ts";
 import { install, QUICK } from "../e2e/scene.ts";
 import { type ControlPlane, startControlPlane } from "../harness/control-plane.ts";
@@ -131,10 +131,25 @@ export async function startLoop(): Promise<Stage> {
   return { plane, kafka, prometheus, targets, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
-/** Plays a cell from the first pod to what has come of it; nothing of it runs afterwards. */
-export async function playCell(stage: Stage, options: CellOptions): Promise<Played> {
-  const { plane, kafka, prometheus } = stage;
-  await using running = new AsyncDisposableStack();
+/** A group at rest, to whose partitions nobody writes yet. */
+export interface LoopGroup {
+  readonly namespace: string;
+  readonly topic: string;
+  readonly replicas: number;
+  readonly partitions: number;
+  readonly kubelet: Kubelet;
+  /** Writes to the partitions at these rates until it is disposed of. */
+  produce(rates: readonly number[]): Promise<AsyncDisposable>;
+  settled(): Promise<void>;
+}
+
+/** Starts the pods of a cell; what runs ends with `running`. */
+export async function startGroup(
+  stage: Stage,
+  options: CellOptions,
+  running: AsyncDisposableStack,
+): Promise<LoopGroup> {
+  const { plane, kafka } = stage;
   const namespace = await plane.createNamespace("loop");
   const replicas = (options.workload["spec"] as { replicas: number }).replicas;
   const partitions = options.rates.length;
@@ -142,7 +157,6 @@ export async function playCell(stage: Stage, options: CellOptions): Promise<Play
   const directory = join(kafka.directory, namespace);
   await mkdir(directory);
   await kafka.createTopic(shared.topic, partitions);
-
   const kubelet = running.use(
     await startKubelet({
       plane,
@@ -156,34 +170,58 @@ export async function playCell(stage: Stage, options: CellOptions): Promise<Play
     }),
   );
   await plane.apply([options.workload], namespace);
-  await settled(stage, kubelet, { namespace, replicas, partitions });
-  const owners = ownershipOf(changesOf(kubelet.containers()));
-  const rates = unevenRates(options.rates, owners, options.unevenness);
+  const rest = () => settled(stage, kubelet, { namespace, replicas, partitions });
+  await rest();
   const producer = await pythonCommand("producer.py");
-  const args = [...producer.args, shared.bootstrap, shared.topic, rates.join(",")];
-  running.use(await startProcess({ ...producer, args, name: "producer", directory }));
-  await windowFilled(prometheus, namespace, replicas);
+  return {
+    namespace,
+    topic: shared.topic,
+    replicas,
+    partitions,
+    kubelet,
+    produce: (rates) => {
+      const args = [...producer.args, shared.bootstrap, shared.topic, rates.join(",")];
+      return startProcess({ ...producer, args, name: "producer", directory });
+    },
+    settled: rest,
+  };
+}
 
-  const product = await install(plane, {
+/** The product as it ships, with these settings besides those that make it quick. */
+export async function installIn(stage: Stage, { namespace }: LoopGroup, options: CellOptions) {
+  return await install(stage.plane, {
     namespace,
     lease: options.lease,
     settings: {
       ...QUICK,
       METRICS_WINDOW: `${WINDOW_SECONDS}s`,
-      PROMETHEUS_ENDPOINT: prometheus.url,
+      PROMETHEUS_ENDPOINT: stage.prometheus.url,
       ...options.settings,
     },
   });
+}
+
+/** Plays a cell from the first pod to what has come of it; nothing of it runs afterwards. */
+export async function playCell(stage: Stage, options: CellOptions): Promise<Played> {
+  const { plane, prometheus } = stage;
+  await using running = new AsyncDisposableStack();
+  const group = await startGroup(stage, options, running);
+  const { namespace, kubelet, replicas, partitions, topic } = group;
+  const rates = unevenRates(options.rates, ownershipIn(kubelet), options.unevenness);
+  running.use(await group.produce(rates));
+  await windowFilled(prometheus, namespace, replicas);
+
+  const product = await installIn(stage, group, options);
   const before = viewOf(kubelet, rates, options);
   const recording = running.use(await plane.watchPods(namespace, "app=consumer"));
   const startedAt = Date.now();
   const outcome = await product.run();
-  await settled(stage, kubelet, { namespace, replicas, partitions });
+  await group.settled();
 
   const changes = changesOf(kubelet.containers());
   const pauses = pausesOf(changes, startedAt);
   const ownership = ownershipOf(changes.filter(({ at }) => at <= startedAt));
-  const start = { topic: shared.topic, partitions, ownership, at: startedAt };
+  const start = { topic, partitions, ownership, at: startedAt };
   const record: CellRecord = {
     cell: options.name,
     rates,
@@ -194,7 +232,7 @@ export async function playCell(stage: Stage, options: CellOptions): Promise<Play
     longestPauseMillis: Math.max(0, ...pauses.values()),
     longPauses: [...pauses.values()].filter((pause) => pause > LONG_PAUSE_MILLIS).length,
     report: outcome.report,
-    rounds: roundsOf(kubelet.containers(), shared.topic),
+    rounds: roundsOf(kubelet.containers(), topic),
     removed: [
       ...new Set(
         recording.events
@@ -203,8 +241,12 @@ export async function playCell(stage: Stage, options: CellOptions): Promise<Play
       ),
     ],
   };
-  await keep(record);
+  await keep(record.cell, record);
   return { record, outcome };
+}
+
+export function ownershipIn(kubelet: Kubelet): Ownership {
+  return ownershipOf(changesOf(kubelet.containers()));
 }
 
 interface Wanted {
@@ -255,16 +297,16 @@ function viewOf(kubelet: Kubelet, rates: readonly number[], { pace }: CellOption
 }
 
 /** Where `LOOP_RECORDS` names a folder, the record stays there as JSON. */
-async function keep(record: CellRecord): Promise<void> {
+export async function keep(name: string, record: unknown): Promise<void> {
   const folder = process.env["LOOP_RECORDS"];
   if (!folder) return;
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, `${record.cell.replaceAll(" ", "-")}.json`), JSON.stringify(record, undefined, 2));
+  await writeFile(join(folder, `${name.replaceAll(" ", "-")}.json`), JSON.stringify(record, undefined, 2));
 }
 
 /** The rates in an order in which this assignment is as uneven as `atLeast`: the first that a seeded shuffle comes upon. */
-function unevenRates(rates: readonly number[], ownership: Ownership, atLeast: number): number[] {
-  const random = seededRandom(1);
+export function unevenRates(rates: readonly number[], ownership: Ownership, atLeast: number, seed = 1): number[] {
+  const random = seededRandom(seed);
   for (;;) {
     const drawn = shuffled(rates, random);
     const loads = [...ownership.values()].map((owned) => owned.reduce((sum, each) => sum + drawn[each]!, 0));

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Assignor } from "../../src/kafka/assignors/assignor.ts";
 import { librdkafkaSticky } from "../../src/kafka/assignors/librdkafka-sticky.ts";
 import { cooperativeSticky } from "../../src/kafka/assignors/sticky.ts";
+import { seededRandom } from "../../src/random.ts";
 import { drawRates } from "../../src/simulation/partition-rates.ts";
-import { seededRandom } from "../../src/simulation/random.ts";
 import { expectEnd } from "../e2e/product.ts";
 import { missing as planeMissing } from "../e2e/scene.ts";
 import { javaConsumerCommand, kafkaMissing, type Launch, pythonCommand } from "../harness/kafka.ts";
@@ -22,6 +22,7 @@ import {
   type Stage,
   startLoop,
 } from "./cell.ts";
+import { playTurns } from "./rotations.ts";
 
 const missing = planeMissing ?? (await kafkaMissing());
 
@@ -136,6 +137,21 @@ const HOT_PARTITION: CellOptions = {
   rates: drawRates({ kind: "hot", parameter: 0.22 }, PARTITIONS, MESSAGES_PER_SECOND / PARTITIONS, seededRandom(1)),
 };
 
+/** Whose members are told from their pods by the client id. */
+const FORECAST: CellOptions = {
+  ...LEAVE_FIRST,
+  name: "forecast",
+  command: consumerOf(
+    () => pythonCommand("consumer.py"),
+    ({ pod }) => ({ ...COOPERATIVE, "client.id": pod }),
+  ),
+  unevenness: 1.25,
+  settings: {},
+};
+
+/** More by hand: forty take half an hour. */
+const TURNS = Number(process.env["LOOP_TURNS"] ?? "2");
+
 describe.skipIf(missing)(`the closed loop on real parts${missing ? ` (${missing})` : ""}`, () => {
   let stage: Stage;
   beforeAll(async () => {
@@ -202,6 +218,20 @@ describe.skipIf(missing)(`the closed loop on real parts${missing ? ` (${missing}
         .filter(([, owned]) => owned.includes(record.rates.indexOf(Math.max(...record.rates))))
         .map(([pod]) => record.after.trueRates[pod])[0],
     );
+  });
+
+  it(`forecasts: ${TURNS} runs in a row`, { timeout: 60_000 + TURNS * 90_000 }, async () => {
+    const turns = await playTurns(stage, FORECAST, TURNS);
+    for (const { trouble } of turns) expect(trouble).toBe("");
+    const rotated = turns.filter(({ reason }) => reason === "rotated");
+    expect(rotated.length).toBeGreaterThan(0);
+    for (const { rotation, before, after } of rotated) {
+      // The rates that the product reads are off a little, and so is what it takes them to come to.
+      expect(Math.abs(rotation!.after! - after)).toBeLessThan(0.08 * after);
+      expect(after).toBeLessThan(before * 1.02);
+    }
+    const held = turns.filter(({ reason }) => reason !== "rotated");
+    for (const { before, after } of held) expect(after).toBe(before);
   });
 
   it("comes to what the simulator says", () => {

@@ -2,8 +2,8 @@
 
 import type { Member } from "../../src/kafka/assignors/assignor.ts";
 import { type ProtocolName, PROTOCOLS } from "../../src/kafka/assignors/protocols.ts";
+import { seededRandom } from "../../src/random.ts";
 import { createCoordinator, type Timing } from "../../src/simulation/coordinator.ts";
-import { seededRandom } from "../../src/simulation/random.ts";
 import type { Container } from "./kubelet.ts";
 import type { Ownership } from "./ownership.ts";
 

@@ -102,7 +102,7 @@ public class Consumer {
   private static void consume(KafkaConsumer<byte[], byte[]> consumer, String topic, double messagesPerSecond)
       throws InterruptedException {
     consumer.subscribe(
-        List.of(topic),
+        List.of(topic.split(",")),
         new ConsumerRebalanceListener() {
           @Override
           public void onPartitionsAssigned(Collection<TopicPartition> partitions) {

@@ -2,8 +2,8 @@
 One pod's consumer with librdkafka. What it does goes to stdout, one JSON object a line; librdkafka's own log goes to stderr.
 
 CPU is accounted, not burned: a message costs what the arguments say. Arguments are name=value:
-bootstrap, group, topic, namespace, pod, client.<librdkafka setting>, cpuSecondsPerMessage, and messagesPerSecond, above which it
-cannot go.
+bootstrap, group, topic (several with commas between them), namespace, pod, client.<librdkafka setting>, cpuSecondsPerMessage,
+and messagesPerSecond, above which it cannot go.
 """
 
 import json
@@ -127,7 +127,7 @@ def main():
             **settings,
         }
     )
-    consumer.subscribe([arguments["topic"]], on_assign=assigned, on_revoke=revoked, on_lost=lost)
+    consumer.subscribe(arguments["topic"].split(","), on_assign=assigned, on_revoke=revoked, on_lost=lost)
     consume(consumer)
     tell("closing")
     consumer.close()

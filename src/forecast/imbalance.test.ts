@@ -1,9 +1,9 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
+import { seededRandom } from "../random.ts";
+import { drawRates } from "../simulation/partition-rates.ts";
 import { imbalanceOf, lowestImbalance } from "./imbalance.ts";
-import { drawRates } from "./partition-rates.ts";
-import { seededRandom } from "./random.ts";
 
 const rates = fc.array(fc.double({ min: 0, max: 1_000, noNaN: true }), { minLength: 1, maxLength: 24 });
 

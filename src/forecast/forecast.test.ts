@@ -1,0 +1,170 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+
+import { POLICY } from "../../test/fakes/policy.ts";
+import { PROTOCOLS, type ProtocolName } from "../kafka/assignors/protocols.ts";
+import { createSimulation, type SimulationSettings } from "../simulation/simulation.ts";
+import { createVirtualClock } from "../simulation/virtual-clock.ts";
+import type { CandidateForecast } from "../types.ts";
+import { type Board, boardOf } from "./board.ts";
+import { forecast, type ForecastScope } from "./forecast.ts";
+import { imbalanceOf } from "./imbalance.ts";
+import { orderSeen } from "./order-seen.ts";
+import { ownershipOf } from "./ownership.ts";
+
+const NEVER = new AbortController().signal;
+
+function simulate(changes: Partial<SimulationSettings> = {}) {
+  return createSimulation(
+    {
+      seed: 1_000_003,
+      pods: 8,
+      partitions: new Map([["orders", 32]]),
+      protocol: PROTOCOLS["java-cooperative-sticky"],
+      rates: { kind: "zipf", parameter: 0.6 },
+      wanted: (loads) => imbalanceOf(loads) >= 1.5,
+      historySeconds: 1,
+      ...changes,
+    },
+    createVirtualClock(),
+  );
+}
+
+async function boardIn(changes: Partial<SimulationSettings> = {}): Promise<Board> {
+  const simulation = simulate(changes);
+  const { pods } = await simulation.cluster.observe(NEVER);
+  const group = await simulation.groupSource.read(pods, NEVER);
+  const board = group && boardOf(ownershipOf(group, pods));
+  if (board === undefined) throw new Error("no board");
+  return board;
+}
+
+const LEAVE_FIRST = { "leave-first": 1, "join-first": 0, "one-barrier": 0 };
+const ONE_BARRIER = { "leave-first": 0, "join-first": 0, "one-barrier": 1 };
+
+function scopeOf(board: Board, changes: Partial<ForecastScope> = {}): ForecastScope {
+  return { removable: [...board.owners.keys()], pairs: true, orders: LEAVE_FIRST, rateError: 0.02, ...changes };
+}
+
+describe("a forecast", () => {
+  it("knows today's imbalance, its percentile and the floor", async () => {
+    const board = await boardIn();
+    const made = forecast(board, scopeOf(board), POLICY);
+    expect(made.imbalance).toBeGreaterThanOrEqual(1.5);
+    expect(made.floor).toBeLessThan(made.imbalance);
+    expect(made.percentile).toBeGreaterThan(0.2);
+    expect(made.percentile).toBeLessThanOrEqual(1);
+  });
+
+  it("is the same for the same group", async () => {
+    const board = await boardIn();
+    expect(forecast(board, scopeOf(board), POLICY)).toEqual(forecast(board, scopeOf(board), POLICY));
+  });
+
+  it("chooses the one that is expected to do best", async () => {
+    const board = await boardIn();
+    const { candidates, chosen } = forecast(board, scopeOf(board), POLICY);
+    expect(candidates).toHaveLength(8);
+    expect(candidates.map(({ expected }) => expected)).toEqual(
+      candidates.map(({ expected }) => expected).toSorted((a, b) => a - b),
+    );
+    expect(chosen).toBe(candidates[0]);
+  });
+
+  it("finds that a single pod gets back what it had where both are in one rebalance, and looks at pairs", async () => {
+    const board = await boardIn();
+    const single = forecast(board, scopeOf(board, { orders: ONE_BARRIER, pairs: false }), POLICY);
+    for (const { after } of single.candidates) expect(after.p50).toBeCloseTo(single.imbalance);
+    expect(single.chosen).toBeUndefined();
+    const pairs = forecast(board, scopeOf(board, { orders: ONE_BARRIER }), POLICY);
+    expect(pairs.candidates).toHaveLength((8 * 7) / 2);
+    expect(pairs.chosen?.pods).toHaveLength(2);
+  });
+
+  it.each<ProtocolName>(["java-range", "java-roundrobin", "librdkafka-range", "kip848-range"])(
+    "finds nothing to gain with %s",
+    async (protocol) => {
+      const board = await boardIn({ protocol: PROTOCOLS[protocol] });
+      const made = forecast(board, scopeOf(board, { pairs: false }), POLICY);
+      for (const { after } of made.candidates) expect(after.p50).toBeCloseTo(made.imbalance);
+      expect(made.chosen).toBeUndefined();
+    },
+  );
+
+  it("weighs the gain against what waits meanwhile", async () => {
+    const board = await boardIn();
+    const made = forecast(board, scopeOf(board), POLICY);
+    const { paybackSeconds = 0, delayed = 0 } = made.chosen ?? {};
+    expect(paybackSeconds).toBeGreaterThan(0);
+    const total = board.rates.reduce((sum, rate) => sum + rate, 0);
+    expect(delayed).toBeLessThan(2.5 * total);
+    const impatient = { ...POLICY, cooldownSeconds: paybackSeconds / 2 };
+    expect(forecast(board, scopeOf(board), impatient).chosen?.pods).not.toEqual(made.chosen?.pods);
+  });
+
+  it("wants a minimum of improvement at the pessimistic end", async () => {
+    const board = await boardIn();
+    const { chosen } = forecast(board, scopeOf(board), POLICY);
+    const improvement = chosen?.improvement ?? 0;
+    expect(improvement).toBeGreaterThan(POLICY.minimumImprovement);
+    const choosy = { ...POLICY, minimumImprovement: Math.min(1, improvement + 0.01) };
+    const other = forecast(board, scopeOf(board), choosy).chosen;
+    expect(other?.pods).not.toEqual(chosen?.pods);
+  });
+
+  it("holds to what adds up, whatever the group", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 0, max: 1e6 }),
+        fc.integer({ min: 3, max: 8 }),
+        fc.integer({ min: 1, max: 5 }),
+        async (seed, pods, each) => {
+          const partitions = new Map([["orders", pods * each + (seed % pods)]]);
+          const board = await boardIn({ seed, pods, partitions, wanted: () => true });
+          const orders = { "leave-first": 0.6, "join-first": 0.3, "one-barrier": 0.1 };
+          const { candidates } = forecast(board, scopeOf(board, { orders }), POLICY);
+          for (const one of candidates) expectSound(one);
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+});
+
+function expectSound({ after: { p10, p50, p90 }, worse, expected, delayed }: CandidateForecast): void {
+  expect(p10).toBeLessThanOrEqual(p50);
+  expect(p50).toBeLessThanOrEqual(p90);
+  expect(p10).toBeGreaterThan(0.9);
+  expect(expected).toBeGreaterThan(0.9);
+  expect(worse).toBeGreaterThanOrEqual(0);
+  expect(worse).toBeLessThanOrEqual(1 + 1e-9);
+  expect(delayed).toBeGreaterThanOrEqual(0);
+}
+
+describe("the order that was seen", () => {
+  it.each([
+    ["leave-first", { bootSeconds: 8, timing: { closeSeconds: 0.2 } }],
+    ["join-first", { bootSeconds: 8, timing: { closeSeconds: 25 } }],
+    ["one-barrier", { bootSeconds: 0.5, timing: { closeSeconds: 0.2 } }],
+  ] as const)("is %s where it was", async (order, circumstances) => {
+    const simulation = simulate(circumstances);
+    const read = async () => {
+      const group = await simulation.groupSource.read([], NEVER);
+      if (group === undefined) throw new Error("no group");
+      return group;
+    };
+    const before = await read();
+    const [victim] = (await simulation.cluster.observe(NEVER)).pods;
+    await simulation.cluster.evict(victim!, NEVER);
+    await simulation.clock.sleep(90_000, NEVER);
+    expect(orderSeen(before, await read())).toBe(order);
+  });
+
+  it("is not told of a group of which nobody was replaced, or with an assignor that nobody knows", async () => {
+    const group = await simulate().groupSource.read([], NEVER);
+    expect(orderSeen(group!, group!)).toBeUndefined();
+    const { members } = group!;
+    const other = { ...group!, members: members.map((member, at) => (at === 0 ? { ...member, id: "other" } : member)) };
+    expect(orderSeen({ ...group!, protocol: undefined }, other)).toBeUndefined();
+  });
+});

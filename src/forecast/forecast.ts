@@ -1,0 +1,184 @@
+/** What rotating each pod may bring: the assignor simulated over the orders of leaving and joining, with errors in the rates. */
+
+import { type Random, seededRandom } from "../random.ts";
+import type { CandidateForecast, Forecast, Policy } from "../types.ts";
+import { type Board, type Hands, replaceOwners } from "./board.ts";
+import { percentileOf } from "./deals.ts";
+import { imbalanceOf, lowestImbalance } from "./imbalance.ts";
+import { LIKELY_ORDERS, type LikelyOrder, type OrderWeights } from "./likely-orders.ts";
+
+/** The same group has the same forecast. */
+const SEED = 1;
+
+/** So often the rates are drawn as they may really be. */
+const RATE_DRAWS = 24;
+
+/** A newcomer's member id is not known beforehand, and decides ties: each order is played with so many. */
+const NEWCOMERS: Readonly<Record<LikelyOrder, number>> = { "leave-first": 2, "join-first": 4, "one-barrier": 4 };
+
+/** An order that is less likely than this is not played. */
+const UNLIKELY = 0.02;
+
+/** In which a pair goes at once: with any other order likely, its outcome depends too much on it. */
+const ONE_BARRIER_KNOWN = 0.6;
+
+/** A smaller change of the imbalance is none. */
+export const MATTERS = 0.02;
+
+/**
+ * For how long a partition has no consumer while it changes hands: the longest that was measured with the clients' default
+ * heartbeats (docs/decision-quality.md). With an eager protocol all partitions do.
+ */
+const PAUSE_SECONDS = { eager: 2.5, cooperative: 2.5, incremental: 1.9 } as const;
+
+/** What may be rotated, and how. */
+export interface ForecastScope {
+  /** Numbers of the board's owners that may be removed. */
+  readonly removable: readonly number[];
+  /** Whether two may go at once. */
+  readonly pairs: boolean;
+  readonly orders: OrderWeights;
+  /** Each rate may be off by up to this share, either way. */
+  readonly rateError: number;
+}
+
+/**
+ * @returns every candidate with its forecast, and the best, by the mean over all orders and errors, of those that are good enough: whose
+ *   pessimistic end (p90) removes at least `minimumImprovement` of what could be removed, and 2 % of the imbalance, and which pay back
+ *   within the cooldown.
+ * @throws Error where the assignor fails.
+ */
+export function forecast(board: Board, scope: ForecastScope, policy: Policy): Forecast {
+  const { orders } = scope;
+  const random = seededRandom(SEED);
+  const { rates, owners, today } = board;
+  const imbalance = imbalanceOf(loadsOf(today, rates, owners.length));
+  const percentile = percentileOf(imbalance, rates, owners.length, random);
+  const floor = lowestImbalance(rates, owners.length);
+  const table: Table = { board, orders, today: drawsOf(board, scope.rateError, random), imbalance, floor };
+  const played = candidatesOf(scope).map((gone) => play(gone, table, random));
+  const candidates = played.toSorted((a, b) => a.expected - b.expected);
+  const chosen = candidates.find((one) => isGoodEnough(one, imbalance, policy));
+  return { imbalance, percentile, floor, orders, candidates, chosen };
+}
+
+function isGoodEnough(
+  { after, improvement, paybackSeconds }: CandidateForecast,
+  today: number,
+  policy: Policy,
+): boolean {
+  return (
+    improvement >= policy.minimumImprovement &&
+    after.p90 <= today * (1 - MATTERS) &&
+    paybackSeconds <= policy.cooldownSeconds
+  );
+}
+
+/** Single pods; where members leave and join in one rebalance, in which a single one gets back what it had, pairs. */
+function candidatesOf({ removable, orders, pairs }: ForecastScope): (readonly number[])[] {
+  if (orders["one-barrier"] < ONE_BARRIER_KNOWN || !pairs) return removable.map((one) => [one]);
+  return removable.flatMap((one, at) => removable.slice(at + 1).map((other) => [one, other]));
+}
+
+/** What all candidates have in common. */
+interface Table {
+  readonly board: Board;
+  readonly orders: OrderWeights;
+  readonly today: readonly Draw[];
+  readonly imbalance: number;
+  readonly floor: number;
+}
+
+/** Rates as they may really be, and today's imbalance with them. */
+interface Draw {
+  readonly rates: Float64Array;
+  readonly imbalance: number;
+}
+
+function drawsOf({ rates, today, owners }: Board, error: number, random: Random): Draw[] {
+  return Array.from({ length: RATE_DRAWS }, () => {
+    const drawn = Float64Array.from(rates, (rate) => rate * (1 + error * (2 * random() - 1)));
+    return { rates: drawn, imbalance: imbalanceOf(loadsOf(today, drawn, owners.length)) };
+  });
+}
+
+/** After / today, with how likely it is. */
+interface Outcome {
+  readonly ratio: number;
+  readonly weight: number;
+}
+
+function play(gone: readonly number[], table: Table, random: Random): CandidateForecast {
+  const { board, orders, today, imbalance, floor } = table;
+  const outcomes: Outcome[] = [];
+  const afterBy: Partial<Record<LikelyOrder, number>> = {};
+  let moved = 0;
+  for (const order of LIKELY_ORDERS) {
+    if (orders[order] < UNLIKELY) continue;
+    const ratios: number[] = [];
+    for (let newcomer = 0; newcomer < NEWCOMERS[order]; newcomer += 1) {
+      const hands = replaceOwners(board, gone, order, random);
+      ratios.push(
+        ...today.map((draw) => imbalanceOf(loadsOf(hands, draw.rates, board.owners.length)) / draw.imbalance),
+      );
+      moved += (orders[order] / NEWCOMERS[order]) * pausedRate(hands, gone, board);
+    }
+    outcomes.push(...ratios.map((ratio) => ({ ratio, weight: orders[order] / ratios.length })));
+    afterBy[order] =
+      imbalance *
+      percentileIn(
+        ratios.map((ratio) => ({ ratio, weight: 1 })),
+        0.5,
+      );
+  }
+  const at = (share: number) => percentileIn(outcomes, share);
+  const [p10, p50, p90] = [at(0.1), at(0.5), at(0.9)];
+  const total = sum(outcomes.map(({ weight }) => weight));
+  const expected = sum(outcomes.map(({ ratio, weight }) => ratio * weight)) / total;
+  const removable = imbalance - floor;
+  const mean = sum(board.rates) / board.owners.length;
+  const delayed = moved * PAUSE_SECONDS[board.protocol.rebalances];
+  const relief = (1 - p50) * imbalance * mean;
+  return {
+    pods: gone.flatMap((number) => board.owners[number]?.pod ?? []),
+    after: { p10: p10 * imbalance, p50: p50 * imbalance, p90: p90 * imbalance },
+    expected: expected * imbalance,
+    afterBy,
+    worse: sum(outcomes.filter(({ ratio }) => ratio > 1 + MATTERS).map(({ weight }) => weight)) / total,
+    improvement: removable <= 0 ? 0 : ((1 - p90) * imbalance) / removable,
+    delayed,
+    paybackSeconds: relief <= 0 ? Number.POSITIVE_INFINITY : delayed / relief,
+  };
+}
+
+/** Messages/s of the partitions that pause: those that change hands; with an eager protocol all. */
+function pausedRate(hands: Hands, gone: readonly number[], { protocol, rates, today }: Board): number {
+  if (protocol.rebalances === "eager") return sum(rates);
+  const owners = new Set(gone);
+  return sum(rates.filter((_rate, place) => hands[place] !== today[place] || owners.has(today[place] ?? -1)));
+}
+
+function loadsOf(hands: Hands, rates: ArrayLike<number>, owners: number): number[] {
+  const loads = Array.from({ length: owners }, () => 0);
+  for (let place = 0; place < hands.length; place += 1) {
+    const owner = hands[place] ?? -1;
+    if (owner >= 0) loads[owner] = (loads[owner] ?? 0) + (rates[place] ?? 0);
+  }
+  return loads;
+}
+
+/** The least ratio that is not exceeded in this share of the outcomes. */
+function percentileIn(outcomes: readonly Outcome[], share: number): number {
+  const sorted = outcomes.toSorted((a, b) => a.ratio - b.ratio);
+  const total = sum(sorted.map(({ weight }) => weight));
+  let passed = 0;
+  for (const { ratio, weight } of sorted) {
+    passed += weight;
+    if (passed >= share * total - 1e-9) return ratio;
+  }
+  return sorted.at(-1)?.ratio ?? 1;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,106 @@
+import { describe, expect, it } from "vitest";
+
+import { podsNamed } from "../../test/fakes/pods.ts";
+import type { ConsumerGroup, GroupMember } from "../kafka/group.ts";
+import { contradictionIn, ownershipOf } from "./ownership.ts";
+
+const BARE: GroupMember = {
+  id: "m",
+  clientId: undefined,
+  host: undefined,
+  instanceId: undefined,
+  pod: undefined,
+  topics: ["orders"],
+  owned: [],
+};
+
+function groupOf(members: readonly Partial<GroupMember>[], changes: Partial<ConsumerGroup> = {}): ConsumerGroup {
+  return {
+    source: "kafka",
+    name: "orders",
+    type: "classic",
+    state: "Stable",
+    assignor: "cooperative-sticky",
+    protocol: "java-cooperative-sticky",
+    members: members.map((member, seat) => ({ ...BARE, id: `m${seat}`, ...member })),
+    partitions: [0, 1, 2, 3].map((partition) => ({ topic: "orders", partition, rate: 10 * (partition + 1), lag: 0 })),
+    topicIds: new Map(),
+    ...changes,
+  };
+}
+
+function at(partition: number) {
+  return { topic: "orders", partition };
+}
+
+describe("who owns what", () => {
+  it.each<[string, Partial<GroupMember>]>([
+    ["what the source says", { pod: "orders-1" }],
+    ["a client id that is the pod's name", { clientId: "orders-1" }],
+    ["a client id that begins with it", { clientId: "orders-1-consumer-3" }],
+    ["an instance id", { clientId: "rdkafka", instanceId: "orders-1" }],
+    ["the pod's address", { clientId: "rdkafka", host: "10.0.0.1" }],
+  ])("is told by %s", (_, member) => {
+    const { owners, podsWithoutMember } = ownershipOf(
+      groupOf([member]),
+      podsNamed(["orders-0", "orders-1", "orders-10"]),
+    );
+    expect(owners.map(({ pod }) => pod)).toEqual(["orders-1"]);
+    expect(podsWithoutMember).toEqual(["orders-0", "orders-10"]);
+  });
+
+  it("prefers the longest name that fits", () => {
+    const { owners } = ownershipOf(groupOf([{ clientId: "orders-1-0-a" }]), podsNamed(["orders-1", "orders-1-0"]));
+    expect(owners.map(({ pod }) => pod)).toEqual(["orders-1-0"]);
+  });
+
+  it("does not tell by an address that two pods share", () => {
+    const pods = podsNamed(["a", "b"]).map((pod) => ({ ...pod, ip: "10.0.0.9" }));
+    expect(ownershipOf(groupOf([{ host: "10.0.0.9" }]), pods).owners.map(({ pod }) => pod)).toEqual([undefined]);
+  });
+
+  it("adds up the members of a pod, and keeps those without a pod apart, behind the pods", () => {
+    const members = [
+      { clientId: "elsewhere", owned: [at(3)] },
+      { clientId: "b-1", owned: [at(0)] },
+      { clientId: "a", owned: [at(1)] },
+      { clientId: "b-2", owned: [at(2)] },
+    ];
+    const { owners } = ownershipOf(groupOf(members), podsNamed(["a", "b"]));
+    expect(owners.map(({ pod, load, members: own }) => [pod, load, own.length])).toEqual([
+      ["a", 20, 1],
+      ["b", 40, 2],
+      [undefined, 40, 1],
+    ]);
+  });
+
+  it("does not know a load of which one rate is unknown", () => {
+    const partitions = [{ ...at(0), rate: 5, lag: 0 }];
+    const group = groupOf([{ clientId: "a", owned: [at(0), at(7)] }], { partitions });
+    expect(ownershipOf(group, podsNamed(["a"])).owners[0]?.load).toBeUndefined();
+  });
+});
+
+describe("two sources", () => {
+  const pods = podsNamed(["a", "b"]);
+  const kafka = ownershipOf(
+    groupOf([
+      { clientId: "a", owned: [at(0)] },
+      { clientId: "b", owned: [at(1)] },
+    ]),
+    pods,
+  );
+  const other = (members: readonly Partial<GroupMember>[]) =>
+    ownershipOf(groupOf(members, { source: "client-metrics" }), pods);
+
+  it("agree where neither names another pod for a partition", () => {
+    expect(contradictionIn(kafka, other([{ pod: "a", owned: [at(0), at(2)] }]))).toBeUndefined();
+    expect(contradictionIn(kafka, other([{ pod: "elsewhere", owned: [at(1)] }]))).toBeUndefined();
+  });
+
+  it("contradict each other where they name two", () => {
+    expect(contradictionIn(kafka, other([{ pod: "b", owned: [at(0)] }]))).toBe(
+      "orders-0 is owned by a (kafka) and by b (client-metrics)",
+    );
+  });
+});

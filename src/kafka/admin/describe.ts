@@ -1,0 +1,138 @@
+/** What the coordinator knows of a group, by either protocol. */
+
+import { consumerGroupDescribeV0, describeGroupsV5 } from "@platformatic/kafka";
+
+import type { TopicPartition } from "../assignors/assignor.ts";
+import type { ProtocolName } from "../assignors/protocols.ts";
+import { parseAssignment, parseSubscription } from "../consumer-protocol.ts";
+import type { GroupMember } from "../group.ts";
+import { classicModel, kip848Model } from "../model-choice.ts";
+import type { Broker, Connections } from "./connections.ts";
+import { describeGroupRight, insistOnSuccess } from "./failures.ts";
+
+/** A group at one moment. */
+export interface Described {
+  readonly state: string;
+  /** Of KIP-848: it grows with every change of the group. */
+  readonly epoch: number | undefined;
+  readonly assignor: string | undefined;
+  /** Racks do not count yet. */
+  readonly protocol: ProtocolName | undefined;
+  /** Of the members, where the assignor looks at them. */
+  readonly racks: readonly string[];
+  readonly members: readonly GroupMember[];
+}
+
+/** A group by JoinGroup and SyncGroup. One that is not there is "Dead". */
+export async function describeClassic(name: string, coordinator: Broker, connections: Connections): Promise<Described> {
+  const what = `describe group ${JSON.stringify(name)}`;
+  const { groups } = await connections.ask(coordinator, what, (connection) =>
+    describeGroupsV5.api.async(connection, [name], false),
+  );
+  const [group] = groups;
+  insistOnSuccess(coordinator.where, what, group?.errorCode ?? -1, describeGroupRight(name));
+  const { groupState: state = "Dead", protocolType, protocolData = "", members = [] } = group ?? {};
+  // Others than consumers, Kafka Connect say, write for each other whatever they like.
+  const isConsumer = protocolType === "consumer" && protocolData !== "stream";
+  const registered = members.map((member) => ({
+    instanceId: member.groupInstanceId ?? undefined,
+    subscription: isConsumer ? parseSubscription(member.memberMetadata) : undefined,
+    assignment: isConsumer ? parseAssignment(member.memberAssignment) : undefined,
+  }));
+  return {
+    state,
+    epoch: undefined,
+    assignor: protocolData === "" ? undefined : protocolData,
+    protocol: classicModel(protocolData, registered),
+    racks: protocolData === "roundrobin" ? [] : registered.flatMap(({ subscription }) => subscription?.rack ?? []),
+    members: members.map(({ memberId: id, clientId, clientHost }, index): GroupMember => {
+      const { instanceId, subscription, assignment } = registered[index] ?? {};
+      const topics = subscription?.topics ?? [];
+      const owned = assignment?.owned ?? [];
+      return { id, clientId, host: hostOf(clientHost), instanceId, pod: undefined, topics, owned };
+    }),
+  };
+}
+
+/** A group of KIP-848. */
+export async function describeConsumer(
+  name: string,
+  coordinator: Broker,
+  connections: Connections,
+): Promise<Described> {
+  const what = `describe group ${JSON.stringify(name)}`;
+  const { groups } = await connections.ask(coordinator, what, (connection) =>
+    consumerGroupDescribeV0.api.async(connection, [name], false),
+  );
+  const [group] = groups;
+  const { errorCode = -1 } = group ?? {};
+  if (errorCode === GROUP_ID_NOT_FOUND) return ABSENT;
+  // It also shows topics, and is refused where one of them may not be seen.
+  const right = errorCode === TOPIC_AUTHORIZATION_FAILED ? "DESCRIBE on its topics" : describeGroupRight(name);
+  insistOnSuccess(coordinator.where, what, errorCode, right);
+  const { groupState: state = "Dead", groupEpoch: epoch, assignorName = "", members = [] } = group ?? {};
+  const expressions = members.map(({ subscribedTopicRegex }) => subscribedTopicRegex || undefined);
+  return {
+    state,
+    epoch,
+    assignor: assignorName,
+    protocol: kip848Model(assignorName, expressions),
+    // The coordinator's own assignors do not look at them.
+    racks: [],
+    members: members.map((member): GroupMember => {
+      // Both have the same partitions then, and the order of the target is that in which the assignor goes on.
+      const assignment = state === "Stable" ? member.targetAssignment : member.assignment;
+      const { memberId: id, clientId, clientHost, instanceId } = member;
+      const host = hostOf(clientHost);
+      const topics = topicsOf(member, members);
+      const owned = partitionsOf(assignment);
+      return { id, clientId, host, instanceId: instanceId ?? undefined, pod: undefined, topics, owned };
+    }),
+  };
+}
+
+const GROUP_ID_NOT_FOUND = 69;
+const TOPIC_AUTHORIZATION_FAILED = 29;
+
+const ABSENT: Described = {
+  state: "Dead",
+  epoch: undefined,
+  assignor: undefined,
+  protocol: undefined,
+  racks: [],
+  members: [],
+};
+
+type Kip848Assignment = Readonly<{
+  topicPartitions: readonly Readonly<{ topicName: string; partitions: readonly number[] }>[];
+}>;
+
+interface Kip848Member {
+  readonly subscribedTopicNames: readonly string[];
+  readonly subscribedTopicRegex?: string | null | undefined;
+  readonly assignment: Kip848Assignment;
+}
+
+/**
+ * The names, and of a regular expression what it surely matches: the coordinator does not say, but whoever subscribes by the same
+ * expression owns some of each topic.
+ */
+function topicsOf(member: Kip848Member, members: readonly Kip848Member[]): string[] {
+  const { subscribedTopicNames: names, subscribedTopicRegex: expression } = member;
+  const alike = expression ? members.filter(({ subscribedTopicRegex }) => subscribedTopicRegex === expression) : [];
+  const matched = alike.flatMap(({ assignment }) => assignment.topicPartitions.map(({ topicName }) => topicName));
+  return [...new Set([...names, ...matched])];
+}
+
+function partitionsOf({ topicPartitions }: Kip848Assignment): TopicPartition[] {
+  return topicPartitions.flatMap(({ topicName: topic, partitions }) =>
+    partitions.map((partition) => ({ topic, partition })),
+  );
+}
+
+/** "/10.0.0.7" → "10.0.0.7". Java writes an IPv6 address in full, Kubernetes the short way. */
+function hostOf(written: string): string | undefined {
+  const host = written.slice(written.lastIndexOf("/") + 1);
+  if (host.includes(":")) return URL.parse(`http://[${host}]`)?.hostname.slice(1, -1) ?? host;
+  return host === "" ? undefined : host;
+}

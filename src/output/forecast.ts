@@ -1,0 +1,113 @@
+/** What the table tells of a forecast: the group, today's imbalance, what each rotation would bring, and afterwards what came. */
+
+import type { LikelyOrder, OrderWeights } from "../forecast/likely-orders.ts";
+import type { Ownership } from "../forecast/ownership.ts";
+import type { ConsumerGroup } from "../kafka/group.ts";
+import { cleanText } from "../text.ts";
+import type { CandidateForecast, Forecast, Rotation, RunReport } from "../types.ts";
+import { renderGrid, type GridRow } from "./grid.ts";
+import { CUT_POD, wrap } from "./lines.ts";
+import { formatCount } from "./numbers.ts";
+import type { Painter } from "./terminal.ts";
+
+/** Of more candidates the best are shown, and how many there are. */
+const CANDIDATES_SHOWN = 5;
+
+export function forecastLines({ group, decision, rotation }: RunReport, width: number, paint: Painter): string[] {
+  const made = decision?.forecast;
+  return [
+    ...(group?.ownership ? groupLines(group.ownership, width) : []),
+    ...(made ? todayLines(made, width) : []),
+    ...(made && made.candidates.length > 0 ? ["", ...candidateLines(made, width, paint)] : []),
+    ...(rotation ? outcomeLines(rotation, width) : []),
+  ];
+}
+
+function groupLines({ group, owners, podsWithoutMember }: Ownership, width: number): string[] {
+  const outside = owners.filter(({ pod }) => pod === undefined).flatMap(({ members }) => members.map(({ id }) => id));
+  return [
+    describe(group),
+    ...named("members without a pod", outside),
+    ...named("pods without a member", podsWithoutMember),
+  ].flatMap((text) => wrap("", text, width, 2));
+}
+
+/** "group orders (kafka): Stable, cooperative-sticky, 8 members, 32 partitions". */
+function describe({ name = "", source, state, assignor, members, partitions }: ConsumerGroup): string {
+  const facts = [state, assignor].flatMap((fact) => (fact === undefined ? [] : [cleanText(fact)]));
+  const counts = [`${formatCount(members.length)} members`, `${formatCount(partitions.length)} partitions`];
+  return `group ${cleanText(name)} (${source}): ${[...facts, ...counts].join(", ")}`;
+}
+
+function named(title: string, names: readonly string[]): string[] {
+  return names.length === 0 ? [] : [`${title}: ${cleanText(names.join(", "))}`];
+}
+
+function todayLines({ imbalance, percentile, floor, orders }: Forecast, width: number): string[] {
+  const today = `busiest / mean load ${fixed(imbalance)}, above ${percent(percentile)} of random deals; least possible ${fixed(floor)}`;
+  return [today, `likely order: ${orderWords(orders)}`].flatMap((text) => wrap("", text, width, 2));
+}
+
+/** "leave first 88 %, join first 12 %". */
+function orderWords(orders: OrderWeights): string {
+  return (Object.entries(orders) as [LikelyOrder, number][])
+    .filter(([, weight]) => weight >= 0.005)
+    .toSorted(([, a], [, b]) => b - a)
+    .map(([order, weight]) => `${words(order)} ${percent(weight)}`)
+    .join(", ");
+}
+
+type ColumnId = "pods" | "p10" | "p50" | "p90" | "worse" | "pays" | "choice";
+
+function candidateLines({ candidates, chosen }: Forecast, width: number, paint: Painter): string[] {
+  const shown = candidates.filter((one, place) => place < CANDIDATES_SHOWN || one === chosen);
+  const rows: GridRow<ColumnId>[] = shown.map((one) => candidateRow(one, one === chosen));
+  const more = candidates.length - shown.length;
+  return renderGrid<ColumnId>(
+    {
+      columns: [
+        { id: "pods", title: "IF ROTATED", align: "left", least: 11, cut: CUT_POD },
+        { id: "p10", title: "P10", align: "right", dropped: 2 },
+        { id: "p50", title: "P50", align: "right" },
+        { id: "p90", title: "P90", align: "right" },
+        { id: "worse", title: "WORSE", align: "right", dropped: 3 },
+        { id: "pays", title: "PAYS BACK", align: "right", dropped: 1 },
+        { id: "choice", title: "", align: "left" },
+      ],
+      rows: [...rows, ...(more > 0 ? [`… ${formatCount(more)} more …`] : [])],
+    },
+    width,
+    paint,
+  );
+}
+
+function candidateRow({ pods, after, worse, paybackSeconds }: CandidateForecast, chosen: boolean): GridRow<ColumnId> {
+  return {
+    pods: { text: cleanText(pods.join(" + ")) },
+    p10: { text: fixed(after.p10) },
+    p50: { text: fixed(after.p50) },
+    p90: { text: fixed(after.p90) },
+    worse: { text: percent(worse) },
+    pays: { text: Number.isFinite(paybackSeconds) ? `${formatCount(Math.ceil(paybackSeconds))} s` : "never" },
+    choice: { text: chosen ? "chosen" : "", style: "red" },
+  };
+}
+
+function outcomeLines({ before, expected, after, order }: Rotation, width: number): string[] {
+  const hoped = expected ? [`${fixed(expected.p50)} expected (${fixed(expected.p10)} to ${fixed(expected.p90)})`] : [];
+  const came = after === undefined ? "what came is not known yet" : `came to ${fixed(after)}`;
+  const how = order === undefined ? [] : [words(order)];
+  return wrap("", [`busiest / mean load was ${fixed(before)}`, ...hoped, came, ...how].join(", "), width, 2);
+}
+
+function words(order: LikelyOrder): string {
+  return order.replace("-", " ");
+}
+
+function fixed(value: number): string {
+  return value.toFixed(2);
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}

@@ -1,0 +1,235 @@
+/** Who owns which partition, and what is written to it, on real engines: the same series, one evaluation time, the same truth. */
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import { ownershipOf } from "../../src/forecast/ownership.ts";
+import type { ConsumerGroup } from "../../src/kafka/group.ts";
+import { type MetricsServer, startPrometheus, startVictoriaMetrics } from "../harness/prometheus.ts";
+import { missing, podInfo, readGroup } from "./engines.ts";
+import {
+  backfilled,
+  clientPartition,
+  currentOffset,
+  gauge,
+  latestOffset,
+  type MemberPartition,
+  memberPartition,
+  NOW,
+  type Series,
+} from "./series.ts";
+
+const KINDS = ["prometheus", "victoriametrics"] as const;
+const PREFIX = "consumer-5d8f7c9b-";
+/** Nothing in it is safe in a query, in any quotes or in a regular expression. */
+const ODD_GROUP = `or"d'e\`r\\s|.*{}\n$pods ü`;
+
+function podsIn(namespace: string, ...names: string[]) {
+  return names.map((name, index) => ({
+    ...podInfo(`${PREFIX}${name}`, PREFIX, "ReplicaSet", namespace),
+    ip: `10.2.0.${index + 1}`,
+  }));
+}
+
+const pods = podsIn("shop", "a", "b");
+
+function owns(address: string, topic: string, partition: number, rest: Partial<MemberPartition> = {}): Series[] {
+  return memberPartition({ address, topic, partition, lag: 100, perSecond: 1, ...rest });
+}
+
+const exporter: readonly Series[] = [
+  ...owns("10.2.0.1", "com.shop.orders", 0),
+  ...owns("10.2.0.1", "com.shop.orders", 1, { lag: 0 }),
+  // Until a minute ago this one was the first pod's too.
+  ...owns("10.2.0.1", "com.shop.orders", 2, { span: { to: -60 } }),
+  ...owns("10.2.0.2", "com.shop.orders", 2, { span: { from: -59 }, lag: 300 }),
+  // A consumer that is not of Kubernetes, with a lag that is not known.
+  ...owns("192.0.2.7", "refunds", 0, { lag: -1 }),
+  ...[10, 20, 30, 5].map((perSecond, partition) => latestOffset("com.shop.orders", partition, perSecond)),
+  latestOffset("refunds", 0, 7),
+  // What is not of this group: other topics, the same topic in another Kafka, other groups.
+  latestOffset("audit", 0, 900),
+  latestOffset("com.shop.orders", 0, 900, { cluster_name: "other" }),
+  ...owns("10.2.0.2", "com.shop.orders", 0, { labels: { group: "orders-eu" } }),
+  ...owns("10.2.0.2", "odd", 0, { labels: { group: ODD_GROUP } }),
+  latestOffset("odd", 0, 3),
+  ...owns("10.2.0.1", "stopped", 0, { labels: { group: "stopped" }, span: { to: -170 } }),
+  ...owns("unknown", "left", 0, { labels: { group: "left", member_host: "unknown", consumer_id: "unknown" } }),
+  ...owns("10.2.0.1", "two-kafkas", 0, { labels: { group: "twice" } }),
+  ...owns("10.2.0.2", "two-kafkas", 0, { labels: { group: "twice", cluster_name: "other" } }),
+];
+
+function clientOf(namespace: string, name: string, id = "consumer-orders-1") {
+  return { namespace, pod: `${PREFIX}${name}`, client_id: id, kafka_version: "4.1.0" };
+}
+
+const clients: readonly Series[] = [
+  // A new client shows a topic with dots twice, an old one only without them.
+  ...["com.shop.orders", "com_shop_orders"].flatMap((topic) => [
+    ...clientPartition(clientOf("shop", "a"), topic, 0, 40),
+    ...clientPartition(clientOf("shop", "a"), topic, 1),
+  ]),
+  ...clientPartition(clientOf("shop", "b"), "com_shop_refunds", 0, 0),
+  ...clientPartition(clientOf("shop", "b", "consumer-orders-2"), "com_shop_refunds", 1, 8),
+  ...clientPartition(clientOf("shop", "gone"), "com.shop.orders", 1, 900, { to: -170 }),
+  ...clientPartition(clientOf("shop-eu", "a"), "com.shop.orders", 0, 900),
+  currentOffset("com.shop.orders", 0, 10),
+  // Of its exporter another pod has taken over within the window.
+  currentOffset("com.shop.orders", 1, 20, {}, { to: -170 }),
+  currentOffset("com.shop.orders", 1, 20, { pod: "kafka-exporter-1" }, { from: -169 }),
+  currentOffset("com.shop.orders", 2, 30),
+  currentOffset("com.shop.refunds", 0, 40, {}, { to: -105, replicas: ["a"] }),
+  currentOffset("com.shop.refunds", 1, 50, {}, { to: -170 }),
+  currentOffset("com.shop.refunds", 2, 60, {}, { from: -120 }),
+  currentOffset("com-shop-orders", 0, 900),
+  // Two at once.
+  ...clientPartition(clientOf("rivals", "a"), "contested", 0, 1),
+  ...clientPartition(clientOf("rivals", "b"), "contested", 0, 1),
+  // The same topic in two Kafkas.
+  ...clientPartition(clientOf("kafkas", "a"), "both", 0, 1),
+  currentOffset("both", 0, 1, { job: "kafka-one" }),
+  currentOffset("both", 0, 900, { job: "kafka-two" }),
+  // Nobody shows its offsets.
+  ...clientPartition(clientOf("alone", "a"), "unseen", 0, 12),
+];
+
+function numberOf(value: number | undefined): string {
+  return value === undefined ? "?" : String(Number(value.toFixed(2)));
+}
+
+/** Each partition as "topic/number: rate, lag", after who owns it. */
+function told(group: ConsumerGroup | undefined): Record<string, string[]> | undefined {
+  if (group === undefined) return undefined;
+  const owned = new Map(
+    group.members.flatMap(({ id, owned: own }) => own.map((one) => [`${one.topic}/${one.partition}`, id])),
+  );
+  const lines = group.partitions.map(({ topic, partition, rate, lag }) => {
+    const name = `${topic}/${partition}`;
+    return { owner: owned.get(name) ?? "nobody", line: `${name}: ${numberOf(rate)}/s, ${numberOf(lag)}` };
+  });
+  const byOwner = Map.groupBy(lines, ({ owner }) => owner);
+  return Object.fromEntries([...byOwner].map(([owner, all]) => [owner, all.map(({ line }) => line)]));
+}
+
+describe.skipIf(missing !== undefined)("the group in back-filled metrics", () => {
+  const servers = new Map<string, MetricsServer>();
+  beforeAll(async () => {
+    const everything = backfilled([...exporter, ...clients, gauge("up", { job: "x" }, 1)]);
+    const started = await Promise.all([
+      startPrometheus({ backfill: everything }),
+      startVictoriaMetrics({ backfill: everything }),
+    ]);
+    for (const server of started) servers.set(server.kind, server);
+  });
+  afterAll(async () => {
+    for (const server of servers.values()) await server[Symbol.asyncDispose]();
+  });
+
+  describe.each(KINDS)("%s", (kind) => {
+    const engine = () => ({ url: servers.get(kind)?.url ?? "", time: NOW });
+
+    describe("profile kafka-lag-exporter", () => {
+      const profile = "kafka-lag-exporter";
+
+      it("knows each partition's owner of now, its rate and its lag, and those that nobody owns", async () => {
+        const group = await readGroup(engine(), pods, { profile });
+        expect(group).toMatchObject({ source: "exporter", name: "orders" });
+        expect(told(group)).toEqual({
+          "consumer-1-10.2.0.1": ["com.shop.orders/0: 10/s, 100", "com.shop.orders/1: 20/s, 0"],
+          "consumer-1-10.2.0.2": ["com.shop.orders/2: 30/s, 300"],
+          nobody: ["com.shop.orders/3: 5/s, ?"],
+          "consumer-1-192.0.2.7": ["refunds/0: 7/s, ?"],
+        });
+      });
+
+      it("lets members be found by their addresses", async () => {
+        const group = await readGroup(engine(), pods, { profile });
+        const { owners } = ownershipOf(group!, pods);
+        expect(owners.map(({ pod, load }) => [pod, Math.round(load ?? 0)])).toEqual([
+          [`${PREFIX}a`, 30],
+          [`${PREFIX}b`, 30],
+          [undefined, 7],
+        ]);
+      });
+
+      it("reads a group whatever its name", async () => {
+        const group = await readGroup(engine(), pods, { profile, group: ODD_GROUP });
+        expect(told(group)).toEqual({ "consumer-1-10.2.0.2": ["odd/0: 3/s, 100"] });
+      });
+
+      it.each(["stopped", "left", "unheard-of", ""])(
+        "knows nothing of a group that is not seen, or has no members: %j",
+        async (group) => {
+          expect(await readGroup(engine(), pods, { profile, group })).toBeUndefined();
+        },
+      );
+
+      it("refuses a group that two Kafka clusters have", async () => {
+        await expect(readGroup(engine(), pods, { profile, group: "twice" })).rejects.toMatchObject({
+          code: "METRIC_AMBIGUOUS",
+          message: expect.stringMatching(/^ownership query: two-kafkas 0 has two rows, .*cluster_name="/),
+        });
+      });
+
+      it("reads one replica alone when no label tells replicas apart", async () => {
+        const changes = { matchers: 'prometheus_replica="b"', replicaLabels: [] };
+        const group = await readGroup(engine(), pods, { profile, ...changes });
+        expect(group?.partitions).toHaveLength(5);
+      });
+    });
+
+    describe("profile java-client", () => {
+      const profile = "java-client";
+
+      it("knows each partition's owner, idle or not, under its true name", async () => {
+        const group = await readGroup(engine(), pods, { profile });
+        expect(group).toMatchObject({ source: "client-metrics", name: "orders" });
+        expect(told(group)).toEqual({
+          [`${PREFIX}a/consumer-orders-1`]: ["com.shop.orders/0: 10/s, 40", "com.shop.orders/1: 20/s, ?"],
+          [`${PREFIX}b/consumer-orders-1`]: ["com.shop.refunds/0: 40/s, 0"],
+          [`${PREFIX}b/consumer-orders-2`]: ["com.shop.refunds/1: ?/s, 8"],
+          nobody: ["com.shop.orders/2: 30/s, ?"],
+        });
+      });
+
+      it("knows no rates where nobody shows offsets", async () => {
+        const group = await readGroup(engine(), podsIn("alone", "a"), { profile, namespace: "alone" });
+        expect(told(group)).toEqual({ [`${PREFIX}a/consumer-orders-1`]: ["unseen/0: ?/s, 12"] });
+      });
+
+      it("knows nothing where no consumer shows itself", async () => {
+        expect(await readGroup(engine(), podsIn("empty", "a"), { profile, namespace: "empty" })).toBeUndefined();
+      });
+
+      it("refuses a partition that two pods own", async () => {
+        const namespace = "rivals";
+        await expect(readGroup(engine(), podsIn(namespace, "a", "b"), { profile, namespace })).rejects.toMatchObject({
+          code: "METRIC_AMBIGUOUS",
+          message: expect.stringMatching(/^ownership query: contested 0 has two rows, .*9b-a".* and .*9b-b"/),
+        });
+      });
+
+      it("refuses the rates of two Kafka clusters", async () => {
+        const namespace = "kafkas";
+        await expect(readGroup(engine(), podsIn(namespace, "a"), { profile, namespace })).rejects.toMatchObject({
+          code: "METRIC_AMBIGUOUS",
+          message: expect.stringMatching(/^partition rate query: both 0 has two rows, .*kafka-(one|two)/),
+        });
+      });
+
+      it("reads one replica alone when no label tells replicas apart", async () => {
+        const changes = { matchers: 'prometheus_replica="a"', replicaLabels: [] };
+        const group = await readGroup(engine(), pods, { profile, ...changes });
+        expect(group?.partitions.map(({ rate }) => rate?.toFixed(0))).toEqual(["10", "20", "30", "40", undefined]);
+      });
+    });
+
+    it("asks custom queries, with the group and its topics replaced", async () => {
+      const queries = {
+        ownership: `max by (client_id, topic, partition) (kafka_consumergroup_group_lag{group='$group',$matchers})`,
+        partitionRate: `max by (topic, partition) (rate(kafka_partition_latest_offset{topic=~"$topics"}[$window]))`,
+      };
+      const group = await readGroup(engine(), pods, { queries, group: ODD_GROUP });
+      expect(told(group)).toEqual({ "consumer-1": ["odd/0: 3/s, 100"] });
+    });
+  });
+});
