@@ -1,32 +1,20 @@
 import { describe, expect, it } from "vitest";
 
 import { POLICY } from "../test/fakes/policy.ts";
+import { unevenSimulation } from "../test/fakes/uneven.ts";
 import { RebalancerError } from "./errors.ts";
 import { imbalanceOf } from "./forecast/imbalance.ts";
-import { PROTOCOLS } from "./kafka/assignors/protocols.ts";
 import type { GroupSource } from "./ports.ts";
 import { rebalance } from "./rebalance.ts";
-import { createSimulation, type Simulation, type SimulationSettings } from "./simulation/simulation.ts";
-import { createVirtualClock } from "./simulation/virtual-clock.ts";
+import type { Simulation } from "./simulation/simulation.ts";
 import type { Policy, Rotation, RunReport } from "./types.ts";
 
 const NEVER = new AbortController().signal;
 const IDENTITY = { runId: "run-1", dryRun: false, namespace: "shop", selector: "app=consumer" };
 const FORECAST: Policy = { ...POLICY, strategy: "forecast" };
 
-function simulate(changes: Partial<SimulationSettings> = {}): Simulation {
-  return createSimulation(
-    {
-      seed: 1_000_003,
-      pods: 8,
-      partitions: new Map([["orders", 32]]),
-      protocol: PROTOCOLS["java-cooperative-sticky"],
-      rates: { kind: "zipf", parameter: 0.6 },
-      wanted: (loads) => imbalanceOf(loads) >= 1.6,
-      ...changes,
-    },
-    createVirtualClock(),
-  );
+function simulate(): Simulation {
+  return unevenSimulation({ wanted: (loads) => imbalanceOf(loads) >= 1.6 });
 }
 
 const warnings: string[] = [];

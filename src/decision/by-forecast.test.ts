@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 
 import { POLICY } from "../../test/fakes/policy.ts";
+import { unevenSimulation } from "../../test/fakes/uneven.ts";
 import { imbalanceOf } from "../forecast/imbalance.ts";
 import { groupMark } from "../forecast/rotations.ts";
 import { PROTOCOLS } from "../kafka/assignors/protocols.ts";
 import type { ConsumerGroup, GroupMember } from "../kafka/group.ts";
 import { assess } from "../podstate/assess.ts";
-import { createSimulation, type SimulationSettings } from "../simulation/simulation.ts";
-import { createVirtualClock } from "../simulation/virtual-clock.ts";
+import type { SimulationSettings } from "../simulation/simulation.ts";
 import type { Decision, Group, Policy, Rotation, RunRecord } from "../types.ts";
 import { decide } from "./decide.ts";
 
@@ -18,18 +18,7 @@ type Known = (group: ConsumerGroup) => readonly (ConsumerGroup | undefined)[];
 
 /** A group as a run sees it; `known` says what of its Kafka side. */
 async function seen(known: Known = (group) => [group], changes: Partial<SimulationSettings> = {}): Promise<Group> {
-  const simulation = createSimulation(
-    {
-      seed: 1_000_003,
-      pods: 8,
-      partitions: new Map([["orders", 32]]),
-      protocol: PROTOCOLS["java-cooperative-sticky"],
-      rates: { kind: "zipf", parameter: 0.6 },
-      wanted: (loads) => imbalanceOf(loads) >= 1.5,
-      ...changes,
-    },
-    createVirtualClock(),
-  );
+  const simulation = unevenSimulation(changes);
   const snapshot = await simulation.cluster.observe(NEVER);
   const signals = await simulation.metrics.fetch(snapshot.pods, NEVER);
   const group = await simulation.groupSource.read(snapshot.pods, NEVER);

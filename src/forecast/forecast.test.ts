@@ -2,36 +2,19 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { POLICY } from "../../test/fakes/policy.ts";
+import { unevenSimulation } from "../../test/fakes/uneven.ts";
 import { PROTOCOLS, type ProtocolName } from "../kafka/assignors/protocols.ts";
-import { createSimulation, type SimulationSettings } from "../simulation/simulation.ts";
-import { createVirtualClock } from "../simulation/virtual-clock.ts";
+import type { SimulationSettings } from "../simulation/simulation.ts";
 import type { CandidateForecast } from "../types.ts";
 import { type Board, boardOf } from "./board.ts";
 import { forecast, type ForecastScope } from "./forecast.ts";
-import { imbalanceOf } from "./imbalance.ts";
 import { orderSeen } from "./order-seen.ts";
 import { ownershipOf } from "./ownership.ts";
 
 const NEVER = new AbortController().signal;
 
-function simulate(changes: Partial<SimulationSettings> = {}) {
-  return createSimulation(
-    {
-      seed: 1_000_003,
-      pods: 8,
-      partitions: new Map([["orders", 32]]),
-      protocol: PROTOCOLS["java-cooperative-sticky"],
-      rates: { kind: "zipf", parameter: 0.6 },
-      wanted: (loads) => imbalanceOf(loads) >= 1.5,
-      historySeconds: 1,
-      ...changes,
-    },
-    createVirtualClock(),
-  );
-}
-
 async function boardIn(changes: Partial<SimulationSettings> = {}): Promise<Board> {
-  const simulation = simulate(changes);
+  const simulation = unevenSimulation({ historySeconds: 1, ...changes });
   const { pods } = await simulation.cluster.observe(NEVER);
   const group = await simulation.groupSource.read(pods, NEVER);
   const board = group && boardOf(ownershipOf(group, pods));
@@ -147,7 +130,7 @@ describe("the order that was seen", () => {
     ["join-first", { bootSeconds: 8, timing: { closeSeconds: 25 } }],
     ["one-barrier", { bootSeconds: 0.5, timing: { closeSeconds: 0.2 } }],
   ] as const)("is %s where it was", async (order, circumstances) => {
-    const simulation = simulate(circumstances);
+    const simulation = unevenSimulation(circumstances);
     const read = async () => {
       const group = await simulation.groupSource.read([], NEVER);
       if (group === undefined) throw new Error("no group");
@@ -161,7 +144,7 @@ describe("the order that was seen", () => {
   });
 
   it("is not told of a group of which nobody was replaced, or with an assignor that nobody knows", async () => {
-    const group = await simulate().groupSource.read([], NEVER);
+    const group = await unevenSimulation().groupSource.read([], NEVER);
     expect(orderSeen(group!, group!)).toBeUndefined();
     const { members } = group!;
     const other = { ...group!, members: members.map((member, at) => (at === 0 ? { ...member, id: "other" } : member)) };

@@ -111,6 +111,21 @@ describe("the table of a forecast", () => {
     );
   });
 
+  it("does not let the second of a pair wait in a dry run", () => {
+    const group = groupOf(PODS.map((name) => ({ name, cpu: 0.5, lag: 500, rate: 10, memory: 1e8 })));
+    const targets = group.pods.map(({ pod }) => ({ pod, role: "best_forecast", score: 1 }) as const);
+    const steps = targets.map(({ pod: { name: pod, uid }, role }) => {
+      return { pod, uid, role, outcome: "replaced", why: "the API would accept it" } as const;
+    });
+    const removal = { requested: 2, steps, reason: "rotated", detail: "", error: undefined } as const;
+    const shown = (atOnce: boolean) => {
+      const decision = { action: "rotate", because: ["x"], targets, atOnce, passedOver: [] } as const;
+      return linesOf({ ...reportOf(group), decision, removal }, 120).join("\n");
+    };
+    expect(shown(false)).toContain("waits until 1 is replaced");
+    expect(shown(true)).not.toContain("waits");
+  });
+
   it("is not there without a forecast", () => {
     expect(linesOf(reportOf(groupOf([])), 120).join("\n")).not.toMatch(/IF ROTATED|likely order/);
   });

@@ -28,13 +28,17 @@ export function verdictLines(report: RunReport, page: Page): string[] {
   return [...rotation, ...(error ? errorLines(error, page) : endLines(report, page))];
 }
 
-function rotationLines(report: RunReport, { because, targets, passedOver }: RotateDecision, page: Page): string[] {
+function rotationLines(
+  report: RunReport,
+  { because, targets, atOnce, passedOver }: RotateDecision,
+  page: Page,
+): string[] {
   const rows: readonly TargetRow[] = [
     ...targets.map(({ pod, role }, index) => ({
       mark: String(index + 1),
       pod: cleanText(pod.name),
       role,
-      fate: fateOf(report, targets, index),
+      fate: fateOf(report, { targets, atOnce }, index),
     })),
     ...passedOver.map(({ pod, role, why }) => ({ mark: "–", pod: cleanText(pod), role, fate: `passed over: ${why}` })),
   ];
@@ -59,12 +63,16 @@ interface TargetRow {
 }
 
 /** What became of a target, or in a dry run what would. */
-function fateOf({ removal, dryRun }: RunReport, targets: readonly Target[], index: number): string {
+function fateOf(
+  { removal, dryRun }: RunReport,
+  { targets, atOnce }: Pick<RotateDecision, "targets" | "atOnce">,
+  index: number,
+): string {
   const stepOf = (target: Target | undefined) => removal?.steps.find(({ uid }) => uid === target?.pod.uid);
   const step = stepOf(targets[index]);
   if (step === undefined) return "not touched";
   if (step.outcome !== "replaced") return `${step.outcome}: ${step.why}`;
-  const waits = dryRun && stepOf(targets[index - 1])?.outcome === "replaced";
+  const waits = dryRun && !atOnce && stepOf(targets[index - 1])?.outcome === "replaced";
   return waits ? `${step.why}; waits until ${index} is replaced and Ready` : step.why;
 }
 
