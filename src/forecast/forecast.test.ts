@@ -95,6 +95,17 @@ describe("a forecast", () => {
     expect(other?.pods).not.toEqual(chosen?.pods);
   });
 
+  it("looks at the busiest only where all would be too many, and at pairs of them with the least busy", async () => {
+    const board = await boardIn({ pods: 60, partitions: new Map([["orders", 300]]), wanted: () => true });
+    const byLoad = board.owners.toSorted((a, b) => (b.load ?? 0) - (a.load ?? 0)).map(({ pod }) => pod);
+    const single = forecast(board, scopeOf(board), POLICY).candidates.map(({ pods }) => pods[0]);
+    expect(single.length).toBeLessThan(60);
+    expect(new Set(single)).toEqual(new Set(byLoad.slice(0, single.length)));
+    const pairs = forecast(board, scopeOf(board, { orders: ONE_BARRIER }), POLICY).candidates;
+    expect(new Set(pairs.map(({ pods }) => pods[0]))).toEqual(new Set([byLoad[0]]));
+    expect(pairs.flatMap(({ pods }) => pods)).toContain(byLoad.at(-1));
+  });
+
   it("holds to what adds up, whatever the group", async () => {
     await fc.assert(
       fc.asyncProperty(

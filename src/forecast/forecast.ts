@@ -14,7 +14,14 @@ const SEED = 1;
 const RATE_DRAWS = 24;
 
 /** A newcomer's member id is not known beforehand, and decides ties: each order is played with so many. */
-const NEWCOMERS: Readonly<Record<LikelyOrder, number>> = { "leave-first": 2, "join-first": 4, "one-barrier": 4 };
+const NEWCOMERS: Newcomers = { "leave-first": 2, "join-first": 4, "one-barrier": 4 };
+
+/**
+ * What one forecast simulates at most: rebalances × partitions. In larger groups there is one newcomer for each order, and of the
+ * candidates only those that promise most are played. A bound of work and not of time, so that the same group has the same forecast.
+ */
+const MOST_SIMULATED = 12_000;
+const LEAST_CANDIDATES = 2;
 
 /** An order that is less likely than this is not played. */
 const UNLIKELY = 0.02;
@@ -55,8 +62,9 @@ export function forecast(board: Board, scope: ForecastScope, policy: Policy): Fo
   const imbalance = imbalanceOf(loadsOf(today, rates, owners.length));
   const percentile = percentileOf(imbalance, rates, owners.length, random);
   const floor = lowestImbalance(rates, owners.length);
-  const table: Table = { board, orders, today: drawsOf(board, scope.rateError, random), imbalance, floor };
-  const played = candidatesOf(scope).map((gone) => play(gone, table, random));
+  const { gone, newcomers } = candidatesOf(scope, board);
+  const table: Table = { board, orders, newcomers, today: drawsOf(board, scope.rateError, random), imbalance, floor };
+  const played = gone.map((one) => play(one, table, random));
   const candidates = played.toSorted((a, b) => a.expected - b.expected);
   const chosen = candidates.find((one) => isGoodEnough(one, imbalance, policy));
   return { imbalance, percentile, floor, orders, candidates, chosen };
@@ -74,16 +82,47 @@ function isGoodEnough(
   );
 }
 
-/** Single pods; where members leave and join in one rebalance, in which a single one gets back what it had, pairs. */
-function candidatesOf({ removable, orders, pairs }: ForecastScope): (readonly number[])[] {
-  if (orders["one-barrier"] < ONE_BARRIER_KNOWN || !pairs) return removable.map((one) => [one]);
-  return removable.flatMap((one, at) => removable.slice(at + 1).map((other) => [one, other]));
+type Newcomers = Readonly<Record<LikelyOrder, number>>;
+
+/**
+ * Single pods; where members leave and join in one rebalance, in which a single one gets back what it had, pairs. All of them, where
+ * that is not too much; else the busiest, and of pairs the busiest with the least busy.
+ */
+function candidatesOf(
+  { removable, orders, pairs }: ForecastScope,
+  { rates, today, owners }: Board,
+): { readonly gone: readonly (readonly number[])[]; readonly newcomers: Newcomers } {
+  const together = pairs && orders["one-barrier"] >= ONE_BARRIER_KNOWN;
+  const played = LIKELY_ORDERS.filter((order) => orders[order] >= UNLIKELY);
+  const room = Math.floor(MOST_SIMULATED / Math.max(1, rates.length));
+  const all = together ? (removable.length * (removable.length - 1)) / 2 : removable.length;
+  if (all * sum(played.map((order) => NEWCOMERS[order])) <= room) {
+    const gone = together
+      ? removable.flatMap((one, at) => removable.slice(at + 1).map((other) => [one, other]))
+      : removable.map((one) => [one]);
+    return { gone, newcomers: NEWCOMERS };
+  }
+  const loads = loadsOf(today, rates, owners.length);
+  const busiestFirst = removable.toSorted((a, b) => (loads[b] ?? 0) - (loads[a] ?? 0));
+  const promising = together
+    ? busiestFirst.slice(0, 1).flatMap((one) =>
+        busiestFirst
+          .slice(1)
+          .toReversed()
+          .map((other) => [one, other]),
+      )
+    : busiestFirst.map((one) => [one]);
+  const most = Math.max(LEAST_CANDIDATES, Math.floor(room / played.length));
+  return { gone: promising.slice(0, most), newcomers: ONE_EACH };
 }
+
+const ONE_EACH: Newcomers = { "leave-first": 1, "join-first": 1, "one-barrier": 1 };
 
 /** What all candidates have in common. */
 interface Table {
   readonly board: Board;
   readonly orders: OrderWeights;
+  readonly newcomers: Newcomers;
   readonly today: readonly Draw[];
   readonly imbalance: number;
   readonly floor: number;
@@ -109,19 +148,19 @@ interface Outcome {
 }
 
 function play(gone: readonly number[], table: Table, random: Random): CandidateForecast {
-  const { board, orders, today, imbalance, floor } = table;
+  const { board, orders, newcomers, today, imbalance, floor } = table;
   const outcomes: Outcome[] = [];
   const afterBy: Partial<Record<LikelyOrder, number>> = {};
   let moved = 0;
   for (const order of LIKELY_ORDERS) {
     if (orders[order] < UNLIKELY) continue;
     const ratios: number[] = [];
-    for (let newcomer = 0; newcomer < NEWCOMERS[order]; newcomer += 1) {
+    for (let newcomer = 0; newcomer < newcomers[order]; newcomer += 1) {
       const hands = replaceOwners(board, gone, order, random);
       ratios.push(
         ...today.map((draw) => imbalanceOf(loadsOf(hands, draw.rates, board.owners.length)) / draw.imbalance),
       );
-      moved += (orders[order] / NEWCOMERS[order]) * pausedRate(hands, gone, board);
+      moved += (orders[order] / newcomers[order]) * pausedRate(hands, gone, board);
     }
     outcomes.push(...ratios.map((ratio) => ({ ratio, weight: orders[order] / ratios.length })));
     afterBy[order] =

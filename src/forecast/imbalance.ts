@@ -15,37 +15,71 @@ export function imbalanceOf(loads: readonly number[]): number {
  * @param members - >= 1.
  */
 export function lowestImbalance(rates: readonly number[], members: number): number {
+  const hands = dealtLongestFirst(rates, members);
+  const loads = hands.map(sum);
+  while (swapForTheBusiest(hands, loads));
+  return imbalanceOf(loads);
+}
+
+/** Round by round, so that the numbers stay equal: nobody gets another before everybody has one more. */
+function dealtLongestFirst(rates: readonly number[], members: number): number[][] {
   const hands: number[][] = Array.from({ length: members }, () => []);
-  for (const [turn, rate] of rates.toSorted((a, b) => b - a).entries()) {
-    // Round by round, so that the numbers stay equal: nobody gets another before everybody has one more.
-    const open = hands.filter((hand) => hand.length <= Math.floor(turn / members));
-    least(open).push(rate);
+  const loads = hands.map(() => 0);
+  const sorted = rates.toSorted((a, b) => b - a);
+  for (let dealt = 0; dealt < sorted.length; dealt += members) {
+    const leastFirst = [...loads.keys()].toSorted((a, b) => (loads[a] ?? 0) - (loads[b] ?? 0));
+    for (const [turn, rate] of sorted.slice(dealt, dealt + members).entries()) {
+      const member = leastFirst[turn] ?? 0;
+      hands[member]?.push(rate);
+      loads[member] = (loads[member] ?? 0) + rate;
+    }
   }
-  while (swapForTheBusiest(hands));
-  return imbalanceOf(hands.map(sum));
+  return hands;
 }
 
 /** Swaps the pair of partitions that relieves the busiest member most; false when none does. */
-function swapForTheBusiest(hands: number[][]): boolean {
-  const busiest = hands.toSorted((a, b) => sum(b) - sum(a))[0] ?? [];
-  const before = sum(busiest);
-  let best = { after: before * (1 - 1e-12), swap: () => {} };
-  for (const other of hands.filter((hand) => hand !== busiest)) {
-    for (const [i, given] of busiest.entries()) {
-      for (const [j, taken] of other.entries()) {
-        const moved = given - taken;
-        const after = Math.max(before - moved, sum(other) + moved);
-        if (after >= best.after) continue;
-        best = { after, swap: () => void ([busiest[i], other[j]] = [taken, given]) };
-      }
-    }
+function swapForTheBusiest(hands: readonly number[][], loads: number[]): boolean {
+  const before = Math.max(...loads);
+  const busiest = loads.indexOf(before);
+  const own = hands[busiest] ?? [];
+  let best: Swap = { after: before * (1 - 1e-12), i: 0, j: 0 };
+  let partner = -1;
+  for (const [other, hand] of hands.entries()) {
+    if (other === busiest) continue;
+    const swap = betterSwap(own, hand, [before, loads[other] ?? 0], best);
+    if (swap === best) continue;
+    best = swap;
+    partner = other;
   }
-  best.swap();
-  return best.after < before * (1 - 1e-12);
+  const hand = hands[partner];
+  if (hand === undefined) return false;
+  [own[best.i], hand[best.j]] = [hand[best.j] ?? 0, own[best.i] ?? 0];
+  loads[busiest] = sum(own);
+  loads[partner] = sum(hand);
+  return true;
 }
 
-function least(hands: readonly number[][]): number[] {
-  return hands.toSorted((a, b) => sum(a) - sum(b))[0] ?? [];
+/** One partition of the busiest for one of another member, and the higher load of the two after it. */
+interface Swap {
+  readonly after: number;
+  readonly i: number;
+  readonly j: number;
+}
+
+function betterSwap(
+  own: readonly number[],
+  hand: readonly number[],
+  [load, other]: readonly [number, number],
+  known: Swap,
+): Swap {
+  let best = known;
+  for (const [i, given] of own.entries()) {
+    for (const [j, taken] of hand.entries()) {
+      const after = Math.max(load - given + taken, other + given - taken);
+      if (after < best.after) best = { after, i, j };
+    }
+  }
+  return best;
 }
 
 function sum(numbers: readonly number[]): number {
