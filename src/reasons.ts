@@ -136,7 +136,7 @@ export const HOLD_REASONS = {
   },
   no_eligible_target: {
     exit: 0,
-    sentence: "The busiest and the least busy pods may not be removed now.",
+    sentence: "No pod that was to be rotated may be removed now.",
     advice: "Look at why each was passed over (age, readiness, exemption).",
   },
 } as const satisfies Record<string, ReasonFacts>;
@@ -145,12 +145,12 @@ export const HOLD_REASONS = {
 const ACT_REASONS = {
   rotated: {
     exit: 0,
-    sentence: "The outliers were rotated.",
+    sentence: "The chosen pods were rotated.",
     advice: "Compare the next run's figures with this one's.",
   },
   would_rotate: {
     exit: 0,
-    sentence: "A live run would rotate the outliers.",
+    sentence: "A live run would rotate the chosen pods.",
     advice: "Turn the dry run off (DRY_RUN=false) to act.",
   },
   target_changed: {

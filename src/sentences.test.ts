@@ -81,7 +81,7 @@ describe("explaining a reason", () => {
   });
 
   it("does without them where there are none", () => {
-    expect(explain("rotated", "")).toBe("The outliers were rotated.");
+    expect(explain("rotated", "")).toBe("The chosen pods were rotated.");
   });
 });
 

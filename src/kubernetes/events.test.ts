@@ -54,7 +54,7 @@ describe("eventSink", () => {
         involvedObject: { apiVersion: "apps/v1", ...WORKLOAD },
         type: "Normal",
         reason: "Rotated",
-        message: "The outliers were rotated. Pods: replaced orders-a (most busy), replaced orders-b (least busy).",
+        message: "The chosen pods were rotated. Pods: replaced orders-a (most busy), replaced orders-b (least busy).",
         count: 1,
         reportingComponent: "pod-rebalancer",
         reportingInstance: "run-1",

@@ -12,7 +12,7 @@ import {
   SIGNALS,
 } from "../types.ts";
 
-const ROLES: readonly Role[] = ["most_busy", "least_busy"];
+const ROLES: readonly Role[] = ["most_busy", "least_busy", "best_forecast"];
 const HOUR_MILLIS = 3_600_000;
 
 /** One metric, whole: its sample, or its sample for each value of its one label. Without a sample it is left out. */

@@ -72,8 +72,9 @@ function report(changes: Partial<RunReport> = {}): RunReport {
     ...groupOf(PODS.map((name) => ({ name, cpu: 0.5, lag: 500, rate: 10, memory: 1e8 }))),
     ownership: OWNERSHIP,
   };
-  const decision = { action: "hold", reason: "no_gain", detail: "x", passedOver: [], forecast: FORECAST } as const;
-  return { ...reportOf(known), reason: "no_gain", decision, ...changes };
+  const targets = [{ pod: known.pods[0]!.pod, role: "best_forecast", score: 1 }] as const;
+  const facts = { because: ["x"], atOnce: false, passedOver: [], forecast: FORECAST };
+  return { ...reportOf(known), decision: { action: "rotate", targets, ...facts }, ...changes };
 }
 
 function linesOf(shown: RunReport, columns: number): string[] {
@@ -93,6 +94,17 @@ describe("the table of a forecast", () => {
     expect(lines.filter((line) => line.includes(" + "))).toHaveLength(4);
     expect(lines.find((line) => line.includes(" + "))).toMatch(/never$/);
     expect(lines).toContain("… 2 more …");
+  });
+
+  it("marks none as chosen where the run holds, and does not call a pod that was not tried the best", () => {
+    const passedOver = [{ pod: PODS[1]!, role: "best_forecast", why: "too young (10m)" }] as const;
+    const held = { action: "hold", reason: "hot_partition", detail: "x", passedOver, forecast: FORECAST } as const;
+    const text = linesOf(report({ decision: held, reason: "hot_partition" }), 120).join("\n");
+    expect(text).not.toMatch(/chosen|best forecast/);
+    const { decision } = report();
+    const rotating = linesOf(report({ decision: { ...decision!, passedOver } }), 120);
+    expect(rotating.find((line) => line.includes("–"))).toMatch(/not tried +passed over: too young/);
+    expect(rotating.filter((line) => line.includes("best forecast"))).toHaveLength(2);
   });
 
   it.each([40, 60, 100])("fits %d columns", (columns) => {

@@ -4,7 +4,7 @@ import type { LikelyOrder, OrderWeights } from "../forecast/likely-orders.ts";
 import type { Ownership } from "../forecast/ownership.ts";
 import type { ConsumerGroup } from "../kafka/group.ts";
 import { cleanText } from "../text.ts";
-import type { CandidateForecast, Forecast, Rotation, RunReport } from "../types.ts";
+import type { CandidateForecast, Decision, Forecast, Rotation, RunReport } from "../types.ts";
 import { renderGrid, type GridRow } from "./grid.ts";
 import { CUT_POD, wrap } from "./lines.ts";
 import { formatCount } from "./numbers.ts";
@@ -12,13 +12,14 @@ import type { Painter } from "./terminal.ts";
 
 /** Of more candidates the best are shown, and how many there are. */
 const CANDIDATES_SHOWN = 5;
+const NAMES_SHOWN = 5;
 
 export function forecastLines({ group, decision, rotation }: RunReport, width: number, paint: Painter): string[] {
   const made = decision?.forecast;
   return [
     ...(group?.ownership ? groupLines(group.ownership, width) : []),
     ...(made ? todayLines(made, width) : []),
-    ...(made && made.candidates.length > 0 ? ["", ...candidateLines(made, width, paint)] : []),
+    ...(made && made.candidates.length > 0 ? ["", ...candidateLines(made, decision.action, { width, paint })] : []),
     ...(rotation ? outcomeLines(rotation, width) : []),
   ];
 }
@@ -40,7 +41,9 @@ function describe({ name = "", source, state, assignor, members, partitions }: C
 }
 
 function named(title: string, names: readonly string[]): string[] {
-  return names.length === 0 ? [] : [`${title}: ${cleanText(names.join(", "))}`];
+  if (names.length === 0) return [];
+  const more = names.length > NAMES_SHOWN ? ` and ${formatCount(names.length - NAMES_SHOWN)} more` : "";
+  return [`${title}: ${cleanText(names.slice(0, NAMES_SHOWN).join(", "))}${more}`];
 }
 
 function todayLines({ imbalance, percentile, floor, orders }: Forecast, width: number): string[] {
@@ -59,7 +62,13 @@ function orderWords(orders: OrderWeights): string {
 
 type ColumnId = "pods" | "p10" | "p50" | "p90" | "worse" | "pays" | "choice";
 
-function candidateLines({ candidates, chosen }: Forecast, width: number, paint: Painter): string[] {
+function candidateLines(
+  { candidates, chosen: best }: Forecast,
+  action: Decision["action"],
+  { width, paint }: { readonly width: number; readonly paint: Painter },
+): string[] {
+  // A run may hold although one would be good enough.
+  const chosen = action === "rotate" ? best : undefined;
   const shown = candidates.filter((one, place) => place < CANDIDATES_SHOWN || one === chosen);
   const rows: GridRow<ColumnId>[] = shown.map((one) => candidateRow(one, one === chosen));
   const more = candidates.length - shown.length;

@@ -74,7 +74,9 @@ const ROLE_STYLES: Readonly<Record<Role, Style>> = { most_busy: "red", least_bus
 
 function roleOf({ pod }: PodState, decision: Decision | undefined): Role | undefined {
   const target = decision?.action === "rotate" && decision.targets.find((chosen) => chosen.pod.uid === pod.uid);
-  return target ? target.role : decision?.passedOver.find((passed) => passed.pod === pod.name)?.role;
+  const passed = decision?.passedOver.find((one) => one.pod === pod.name);
+  // Of those that were never tried nobody knows what they would have brought.
+  return target ? target.role : passed?.role === "best_forecast" ? undefined : passed?.role;
 }
 
 /** Why a pod has no score: "no lag sample", "lag rejected". */

@@ -4,7 +4,7 @@ import type { RebalancerError } from "../errors.ts";
 import { REASONS } from "../reasons.ts";
 import { explain, roleWords } from "../sentences.ts";
 import { cleanText } from "../text.ts";
-import type { RemovalResult, Role, RotateDecision, RunReport, Target } from "../types.ts";
+import type { RemovalResult, RotateDecision, RunReport, Target } from "../types.ts";
 import { CUT_POD, cutTo, widthOf, wrap } from "./lines.ts";
 import { formatSeconds } from "./numbers.ts";
 import type { Painter, Style } from "./terminal.ts";
@@ -37,19 +37,25 @@ function rotationLines(
     ...targets.map(({ pod, role }, index) => ({
       mark: String(index + 1),
       pod: cleanText(pod.name),
-      role,
+      role: roleWords(role),
       fate: fateOf(report, { targets, atOnce }, index),
     })),
-    ...passedOver.map(({ pod, role, why }) => ({ mark: "–", pod: cleanText(pod), role, fate: `passed over: ${why}` })),
+    ...passedOver.map(({ pod, role, why }) => ({
+      mark: "–",
+      pod: cleanText(pod),
+      role: role === "best_forecast" ? "not tried" : roleWords(role),
+      fate: `passed over: ${why}`,
+    })),
   ];
   const longest = Math.max(...rows.map(({ pod }) => widthOf(pod)));
+  const roleWidth = Math.max(...rows.map(({ role }) => role.length));
   const nameWidth = Math.max(SHORTEST_NAME, Math.min(longest, page.width - BESIDE_NAME));
   return [
     ...headed({ word: "ROTATE", style: "yellow" }, because.join("; "), page),
     ...rows.flatMap(({ mark, pod, role, fate }) => {
       const name = cutTo(pod, nameWidth, CUT_POD);
       const padding = " ".repeat(nameWidth - widthOf(name));
-      const lead = `${mark.padStart(3)}  ${name}${padding}  ${roleWords(role).padEnd(10)}  `;
+      const lead = `${mark.padStart(3)}  ${name}${padding}  ${role.padEnd(roleWidth)}  `;
       return wrap(lead, cleanText(fate), page.width, 5);
     }),
   ];
@@ -58,7 +64,7 @@ function rotationLines(
 interface TargetRow {
   readonly mark: string;
   readonly pod: string;
-  readonly role: Role;
+  readonly role: string;
   readonly fate: string;
 }
 

@@ -66,8 +66,8 @@ describe.skipIf(missing).each([
     expect(await value("rebalancer_executions_total", selector, { status: "error" })).toBe(0);
     expect(await value("rebalancer_pods_analyzed", selector)).toBe(6);
     expect(await value("rebalancer_pods_analyzed_total", selector)).toBe(6);
-    for (const type of ["most_busy", "least_busy"]) {
-      expect(await value("rebalancer_pods_deleted_total", selector, { type })).toBe(1);
+    for (const [type, removed] of Object.entries({ most_busy: 1, least_busy: 1, best_forecast: 0 })) {
+      expect(await value("rebalancer_pods_deleted_total", selector, { type })).toBe(removed);
     }
     expect(await value("rebalancer_removed_share_1h", selector)).toBeCloseTo(2 / 6, 6);
     expect(await value("rebalancer_load_variance_current", selector, { signal: "lag" })).toBeGreaterThan(0.5);
