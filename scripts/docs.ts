@@ -386,7 +386,7 @@ function exampleReport(): RunReport {
     durationMillis: 0,
     stepMillis: {},
     group,
-    diagnosis: diagnose(group, undefined, DEFAULTS),
+    diagnosis: diagnose(group, DEFAULTS),
     decision: decide(group, DEFAULTS),
     removal: undefined,
     rotation: undefined,

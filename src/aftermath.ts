@@ -1,7 +1,7 @@
 /** The look behind a rotation: what the group has come to, held against what was expected. */
 
 import { orderSeen } from "./forecast/order-seen.ts";
-import { ownershipOf } from "./forecast/ownership.ts";
+import { ownershipOf, unownedPartitions } from "./forecast/ownership.ts";
 import { groupMark, imbalanceToday } from "./forecast/rotations.ts";
 import type { ConsumerGroup } from "./kafka/group.ts";
 import type { Clock, Cluster, GroupSource } from "./ports.ts";
@@ -58,11 +58,12 @@ export async function withAftermath(
   const earlier = before.ownership?.group;
   if (source === undefined || earlier === undefined) return rotation;
   const until = ports.clock.now().getTime() + PATIENCE_MILLIS;
+  // All are replaced by now: only the group still moves, and a list of all pods is the dearest look of all.
+  const { pods } = await ports.cluster.observe(signal);
   for (;;) {
-    const snapshot = await ports.cluster.observe(signal);
-    const group = await source.read(snapshot.pods, signal);
+    const group = await source.read(pods, signal);
     if (group !== undefined && isAtRest(group, earlier)) {
-      const ownership = ownershipOf({ ...group, partitions: earlier.partitions }, snapshot.pods);
+      const ownership = ownershipOf({ ...group, partitions: earlier.partitions }, pods);
       const after = imbalanceToday({ ...before, ownership });
       return { ...rotation, after, order: orderSeen(earlier, group) };
     }
@@ -72,7 +73,7 @@ export async function withAftermath(
 }
 
 /** As many members as before, and every partition has one. */
-function isAtRest({ state = "Stable", members, partitions }: ConsumerGroup, earlier: ConsumerGroup): boolean {
-  const owned = members.reduce((sum, member) => sum + member.owned.length, 0);
-  return state === "Stable" && members.length === earlier.members.length && owned === partitions.length;
+function isAtRest(group: ConsumerGroup, earlier: ConsumerGroup): boolean {
+  const { state = "Stable", members } = group;
+  return state === "Stable" && members.length === earlier.members.length && unownedPartitions(group) === 0;
 }

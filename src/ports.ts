@@ -1,7 +1,7 @@
 /** What a run needs from outside. Adapters, the dry run, the fakes and the simulation implement these. */
 
 import type { ConsumerGroup, GroupSourceName } from "./kafka/group.ts";
-import type { PodInfo, PodRef, Removal, Rotation, RunReport, Signals, Snapshot, WorkloadRef } from "./types.ts";
+import type { EarlierRuns, PodInfo, PodRef, Rotation, RunReport, Signals, Snapshot, WorkloadRef } from "./types.ts";
 
 /** Kubernetes, as far as a run needs it. */
 export interface Cluster {
@@ -28,12 +28,8 @@ export type EvictReply =
   | { readonly outcome: "gone" };
 
 /** The Lease while this run holds it. */
-export interface Lock {
+export interface Lock extends EarlierRuns {
   readonly heldBy: undefined;
-  /** The last removals of all runs on this workload, oldest first. */
-  readonly removals: readonly Removal[];
-  /** The last rotations and what came of them, oldest first. */
-  readonly rotations: readonly Rotation[];
   /** Aborts once the Lease is no longer surely ours. */
   readonly lost: AbortSignal;
   /**
@@ -50,10 +46,8 @@ export interface Lock {
 }
 
 /** Another run holds the Lease. */
-export interface HeldLock {
+export interface HeldLock extends EarlierRuns {
   readonly heldBy: string;
-  readonly removals: readonly Removal[];
-  readonly rotations: readonly Rotation[];
 }
 
 export interface MetricsSource {

@@ -44,7 +44,21 @@ export function randomUuid(random: Random): string {
   return [8, 4, 4, 4, 12].map((length) => randomText(length, "0123456789abcdef", random)).join("-");
 }
 
-const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+/** The alphabet of Kubernetes' name generator. */
+const NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789";
+
+/** What the controller of a Deployment's pods puts behind their name prefix. */
+export function randomPodSuffix(random: Random): string {
+  return randomText(POD_SUFFIX_LENGTH, NAME_ALPHABET, random);
+}
+
+export const POD_SUFFIX_LENGTH = 5;
+
+/** Of the text that {@link randomUuid} gives. */
+export const UUID_LENGTH = 36;
+
+/** Of an address that is safe in a URL, as Kafka writes ids. */
+export const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /** 16 random bytes as Kafka writes the id of a topic. */
 export function randomTopicId(random: Random): string {

@@ -1,5 +1,6 @@
 /** What a run reads of the pods besides Kubernetes: their signals, and the consumer group behind them. */
 
+import { allOrNone } from "./all-or-none.ts";
 import type { Observation } from "./podstate/assess.ts";
 import type { GroupSource, MetricsSource } from "./ports.ts";
 import type { PodInfo } from "./types.ts";
@@ -17,16 +18,8 @@ export async function readAll(
   { metrics, groups = [] }: { readonly metrics: MetricsSource; readonly groups?: readonly GroupSource[] },
   signal: AbortSignal,
 ): Promise<Readings> {
-  const failed = new AbortController();
-  const abort = AbortSignal.any([signal, failed.signal]);
-  const asked = [metrics.fetch(pods, abort), ...groups.map((source) => source.read(pods, abort))] as const;
-  try {
-    const [signals, ...found] = await Promise.all(asked);
-    return { signals, groups: found.flatMap((group) => group ?? []) };
-  } catch (thrown) {
-    failed.abort(thrown);
-    // Nothing is left running behind the caller's back.
-    await Promise.allSettled(asked);
-    throw thrown;
-  }
+  const begin = (abort: AbortSignal) =>
+    [metrics.fetch(pods, abort), Promise.all(groups.map((source) => source.read(pods, abort)))] as const;
+  const [signals, found] = await allOrNone(begin, signal);
+  return { signals, groups: found.flatMap((group) => group ?? []) };
 }

@@ -171,7 +171,7 @@ async function advisory<Value>(work: () => Promise<Value>, narrator: Narrator): 
 /** It decides nothing. Where no signal was read there is nothing to say. */
 function diagnosed(group: Group, policy: Policy, narrator: Narrator): Diagnosis | undefined {
   if (group.signalsInUse.length === 0) return undefined;
-  const diagnosis = diagnose(group, group.ownership, policy);
+  const diagnosis = diagnose(group, policy);
   narrator.info(tellDiagnosis(diagnosis), { cause: diagnosis.cause });
   return diagnosis;
 }

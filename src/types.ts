@@ -113,12 +113,17 @@ export interface Spread {
   readonly p90: number;
 }
 
-/** What is known of other runs: who holds the Lease, the last removals and the last rotations (oldest first). */
-export interface RunRecord {
+/** What the Lease keeps of earlier runs on the workload, each list with the oldest first. */
+export interface EarlierRuns {
+  readonly removals: readonly Removal[];
+  /** What was expected of the last rotations, and what came. */
+  readonly rotations: readonly Rotation[];
+}
+
+/** What is known of other runs. */
+export interface RunRecord extends EarlierRuns {
   /** The identity of the run that holds the Lease; undefined when it is ours or free. */
   readonly heldBy: string | undefined;
-  readonly removals: readonly Removal[];
-  readonly rotations: readonly Rotation[];
 }
 
 /** The samples of one signal, joined to nothing yet. */

@@ -47,8 +47,8 @@ async function saidOf({ label, seed, simulation }: Case): Promise<Record<keyof C
   return {
     endings: ending,
     forecastEndings: (await ended(again, { strategy: "forecast" })).ending,
-    causes: diagnose(group, ownership, DEFAULTS).cause,
-    causesUnowned: diagnose(group, undefined, DEFAULTS).cause,
+    causes: diagnose({ ...group, ownership }, DEFAULTS).cause,
+    causesUnowned: diagnose({ ...group, ownership: undefined }, DEFAULTS).cause,
   };
 }
 
@@ -79,8 +79,8 @@ export async function diagnosisOf({ cluster, metrics, groupSource }: Simulation)
   const snapshot = await cluster.observe(NEVER);
   const signals = await metrics.fetch(snapshot.pods, NEVER);
   const consumers = await groupSource.read(snapshot.pods, NEVER);
-  const group = assess({ snapshot, record: undefined, signals }, DEFAULTS);
-  return diagnose(group, consumers && ownershipOf(consumers, snapshot.pods), DEFAULTS);
+  const groups = consumers ? [consumers] : [];
+  return diagnose(assess({ snapshot, record: undefined, signals, groups }, DEFAULTS), DEFAULTS);
 }
 
 function counted(said: readonly (readonly [Label, string])[]): Confusion {

@@ -188,11 +188,6 @@ function contradictions(settings: Partial<Settings>): string[] {
       "METRICS_PUSH_HTTP_CONFIG is set, expected a valid METRICS_PUSH_URL with it: nothing is pushed without one",
     );
   }
-  if (lacksGroup(settings)) {
-    faults.push(
-      `KAFKA_GROUP is not set, expected ${OPTIONS.KAFKA_GROUP.expected}: METRICS_PROFILE or a custom query asks for it ($group)`,
-    );
-  }
   faults.push(...kafkaContradictions(settings));
   if (settings.CPU_QUERY === "none" && settings.LAG_QUERY === "none") {
     faults.push(
@@ -202,11 +197,6 @@ function contradictions(settings: Partial<Settings>): string[] {
   return faults;
 }
 
-function lacksGroup(settings: Partial<Settings>): boolean {
-  const { METRICS_PROFILE: profile, KAFKA_GROUP: group } = settings;
-  return group === undefined && profile !== undefined && usesGroup({ profile, queries: queriesOf(settings) });
-}
-
 function kafkaContradictions(settings: Partial<Settings>): string[] {
   const {
     KAFKA_BOOTSTRAP_SERVERS: servers,
@@ -214,13 +204,20 @@ function kafkaContradictions(settings: Partial<Settings>): string[] {
     KAFKA_CONFIG: file,
     METRICS_PROFILE: profile,
   } = settings;
-  if (servers !== undefined && group === undefined) {
-    return ["KAFKA_BOOTSTRAP_SERVERS is set, expected KAFKA_GROUP with it: which group is to be read is not known"];
-  }
-  if (servers !== undefined) return [];
   const asked = profile !== undefined && usesGroup({ profile, queries: queriesOf(settings) });
+  const faults: string[] = [];
+  if (group === undefined && asked) {
+    faults.push(
+      `KAFKA_GROUP is not set, expected ${OPTIONS.KAFKA_GROUP.expected}: METRICS_PROFILE or a custom query asks for it ($group)`,
+    );
+  }
+  if (servers !== undefined) {
+    if (group !== undefined) return faults;
+    const why = "which group is to be read is not known";
+    return [...faults, `KAFKA_BOOTSTRAP_SERVERS is set, expected KAFKA_GROUP with it: ${why}`];
+  }
   const lonely = [file && "KAFKA_CONFIG", group && !asked && "KAFKA_GROUP"].filter((name) => typeof name === "string");
-  return lonely.map((name) => `${name} is set, expected a valid KAFKA_BOOTSTRAP_SERVERS with it`);
+  return [...faults, ...lonely.map((name) => `${name} is set, expected a valid KAFKA_BOOTSTRAP_SERVERS with it`)];
 }
 
 interface Accident {

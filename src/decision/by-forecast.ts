@@ -5,11 +5,10 @@ import { type Board, boardOf } from "../forecast/board.ts";
 import { forecast, MATTERS } from "../forecast/forecast.ts";
 import { futilityOf, hotPartitionOf, otherKindOf } from "../forecast/futility.ts";
 import { likelyOrders } from "../forecast/likely-orders.ts";
-import type { Ownership } from "../forecast/ownership.ts";
+import { type Ownership, unownedPartitions } from "../forecast/ownership.ts";
 import { rateErrorOf } from "../forecast/rate-error.ts";
 import { ineffectiveRotations } from "../forecast/rotations.ts";
 import { UnpredictableAssignment } from "../kafka/assignors/unpredictable.ts";
-import type { HoldReason } from "../reasons.ts";
 import type {
   CandidateForecast,
   Decision,
@@ -17,11 +16,13 @@ import type {
   Group,
   HoldDecision,
   PassedOver,
+  PodState,
   Policy,
   Target,
 } from "../types.ts";
 import { ineligibility } from "./eligible.ts";
 import { tooFewPods } from "./gates.ts";
+import { type Hold, hold } from "./hold.ts";
 import { decideInTheTail } from "./in-the-tail.ts";
 
 /** A busiest pod within 10 % of the mean is even enough: a HorizontalPodAutoscaler's default tolerance. */
@@ -38,16 +39,12 @@ export function decideByForecast(group: Group, policy: Policy): Decision {
   return unready(ownership, group) ?? decideKnowing(ownership, group, policy);
 }
 
-function hold(reason: HoldReason, detail: string, made?: Forecast): HoldDecision {
-  return { action: "hold", reason, detail, passedOver: [], ...(made && { forecast: made }) };
-}
-
 /** What keeps the group from being judged at the moment. */
 function unready({ group, podsWithoutMember }: Ownership, { pods }: Group): HoldDecision | undefined {
   const { state = "Stable", name = "", members, partitions, source } = group;
   if (members.length === 0) return hold("members_unmatched", `group ${name} is ${state} and has no members`);
   if (state !== "Stable") return hold("group_unstable", `group ${name} is ${state}`);
-  const unowned = partitions.length - members.reduce((sum, { owned }) => sum + owned.length, 0);
+  const unowned = unownedPartitions(group);
   if (unowned > 0) return hold("group_unstable", `${unowned} of ${partitions.length} partitions have no owner`);
   // A pod that is not Ready has not joined yet, or has left.
   const ready = new Set(pods.filter((pod) => pod.ready).map(({ pod }) => pod.name));
@@ -65,27 +62,27 @@ function decideKnowing(ownership: Ownership, group: Group, policy: Policy): Deci
 }
 
 function decideOn(board: Board, ownership: Ownership, group: Group, policy: Policy): Decision {
-  const { removable, passedOver } = candidatesAmong(board, group, policy);
+  const states = new Map(group.pods.map((state) => [state.pod.name, state]));
+  const { removable, passedOver } = candidatesAmong(board, states, policy);
   const pairs = policy.maxPodsToDelete > 1 && tooFewPods(group.snapshot, policy, 2) === undefined;
   const scope = { removable, pairs, orders: likelyOrders(group), rateError: rateErrorOf(board.owners, group.pods) };
   const made = unlessUnpredictable(() => forecast(board, scope, policy));
   if (made === undefined) return decideInTheTail(group, policy);
+  const known = { passedOver, forecast: made };
   const held = reasonToHold(made, ownership, removable.length);
-  if (held !== undefined) return { ...hold(...held, made), passedOver };
-  const states = new Map(group.pods.map((state) => [state.pod.name, state]));
+  if (held !== undefined) return hold(held.reason, held.detail, known);
   const targets = (made.chosen?.pods ?? []).flatMap((name): Target[] => {
     const { pod, score = 0 } = states.get(name) ?? {};
     return pod === undefined ? [] : [{ pod, role: "best_forecast", score }];
   });
   const because = [`${todayIn(made)}; the rotation ${expectationOf(made.chosen)}`];
-  return { action: "rotate", because, targets, atOnce: targets.length > 1, passedOver, forecast: made };
+  return { action: "rotate", because, targets, atOnce: targets.length > 1, ...known };
 }
 
-function candidatesAmong(board: Board, group: Group, policy: Policy) {
-  const states = new Map(group.pods.map((state) => [state.pod.name, state]));
+function candidatesAmong({ owners }: Board, states: ReadonlyMap<string, PodState>, policy: Policy) {
   const passedOver: PassedOver[] = [];
   const removable: number[] = [];
-  for (const [number, { pod }] of board.owners.entries()) {
+  for (const [number, { pod }] of owners.entries()) {
     const state = states.get(pod ?? "");
     if (state === undefined) continue;
     const why = ineligibility(state, policy);
@@ -95,21 +92,19 @@ function candidatesAmong(board: Board, group: Group, policy: Policy) {
   return { removable, passedOver };
 }
 
-function reasonToHold(
-  made: Forecast,
-  ownership: Ownership,
-  removable: number,
-): [reason: HoldReason, detail: string] | undefined {
+function reasonToHold(made: Forecast, ownership: Ownership, removable: number): Hold | undefined {
   const hot = hotPartitionOf(ownership, made);
-  if (hot !== undefined) return [hot.reason, hot.detail];
-  if (made.imbalance < EVEN) return ["balanced", `${todayIn(made)}, less than ${EVEN}`];
+  if (hot !== undefined) return hot;
+  const today = todayIn(made);
+  if (made.imbalance < EVEN) return { reason: "balanced", detail: `${today}, less than ${EVEN}` };
   if (made.floor > made.imbalance * (1 - MATTERS)) {
-    return ["balanced", `${todayIn(made)}; the least that equal numbers of partitions come to is ${short(made.floor)}`];
+    const least = `the least that equal numbers of partitions come to is ${short(made.floor)}`;
+    return { reason: "balanced", detail: `${today}; ${least}` };
   }
-  if (removable === 0) return ["no_eligible_target", "no pod may be removed"];
+  if (removable === 0) return { reason: "no_eligible_target", detail: "no pod may be removed" };
   if (made.chosen !== undefined) return undefined;
   const [best] = made.candidates;
-  return ["no_gain", `${todayIn(made)}; the best, ${best?.pods.join(" and ")}, ${expectationOf(best)}`];
+  return { reason: "no_gain", detail: `${today}; the best, ${best?.pods.join(" and ")}, ${expectationOf(best)}` };
 }
 
 function todayIn({ imbalance }: Forecast): string {

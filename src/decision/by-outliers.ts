@@ -1,4 +1,5 @@
 import type { Decision, Group, Policy } from "../types.ts";
+import { hold } from "./hold.ts";
 import { selectOutliers } from "./outliers.ts";
 import { isUneven, judgeSignals } from "./thresholds.ts";
 
@@ -11,12 +12,12 @@ export function decideByOutliers(group: Group, policy: Policy): Decision {
   const uneven = verdicts.filter(isUneven);
   if (uneven.length === 0) {
     const detail = verdicts.map((verdict) => verdict.spread).join(", ");
-    return { action: "hold", reason: "balanced", detail, passedOver: [] };
+    return hold("balanced", detail);
   }
   const { targets, passedOver } = selectOutliers(group.pods, policy);
   if (targets.length === 0) {
     const detail = passedOver.map(({ pod, why }) => `${pod} is ${why}`).join(", ");
-    return { action: "hold", reason: "no_eligible_target", detail, passedOver };
+    return hold("no_eligible_target", detail, { passedOver });
   }
   return { action: "rotate", because: uneven.map((verdict) => verdict.uneven), targets, atOnce: false, passedOver };
 }

@@ -2,6 +2,7 @@ import type { Decision, Group, Policy } from "../types.ts";
 import { decideByForecast } from "./by-forecast.ts";
 import { decideByOutliers } from "./by-outliers.ts";
 import { firstHold } from "./gates.ts";
+import { hold } from "./hold.ts";
 
 const STRATEGIES: Readonly<Record<Policy["strategy"], (group: Group, policy: Policy) => Decision>> = {
   balanced: decideByOutliers,
@@ -16,7 +17,7 @@ const STRATEGIES: Readonly<Record<Policy["strategy"], (group: Group, policy: Pol
  * @see docs/algorithm.md
  */
 export function decide(group: Group, policy: Policy): Decision {
-  const hold = firstHold(group, policy);
-  if (hold !== undefined) return { action: "hold", ...hold, passedOver: [] };
+  const closed = firstHold(group, policy);
+  if (closed !== undefined) return hold(closed.reason, closed.detail);
   return STRATEGIES[policy.strategy](group, policy);
 }

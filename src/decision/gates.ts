@@ -4,6 +4,7 @@ import { formatDuration } from "../durations.ts";
 import { percent } from "../figures.ts";
 import type { HoldReason } from "../reasons.ts";
 import type { Group, PodInfo, Policy, Snapshot } from "../types.ts";
+import type { Hold } from "./hold.ts";
 import { isIdle, judgeSignals } from "./thresholds.ts";
 
 type Gate<Seen> = (seen: Seen, policy: Policy) => string | undefined;
@@ -63,11 +64,6 @@ const GATES: Readonly<Partial<Record<HoldReason, Gate<Group>>>> = {
     return isIdle(verdicts) ? verdicts.map((verdict) => verdict.load).join(", ") : undefined;
   },
 };
-
-export interface Hold {
-  readonly reason: HoldReason;
-  readonly detail: string;
-}
 
 /** The first gate that holds the run back, in the order of the table. */
 export function firstHold(group: Group, policy: Policy): Hold | undefined {

@@ -5,8 +5,9 @@ import { percentileOf } from "../forecast/deals.ts";
 import { imbalanceOf } from "../forecast/imbalance.ts";
 import { loadsToday } from "../forecast/rotations.ts";
 import { seededRandom } from "../random.ts";
-import type { Decision, Group, HoldDecision, PodState, Policy } from "../types.ts";
+import type { Decision, Group, PodState, Policy } from "../types.ts";
 import { ineligibility } from "./eligible.ts";
+import { hold } from "./hold.ts";
 import { isUneven, judgeSignals } from "./thresholds.ts";
 
 /** Of random deals so many are more even: from there on a blind rotation of the busiest helps nearly always. */
@@ -48,8 +49,4 @@ function busiestOf(group: Group): PodState | undefined {
   const loads = loadsToday(group);
   const load = ({ pod, score = 0 }: PodState) => (loads.size === 0 ? score : (loads.get(pod.name) ?? 0));
   return group.pods.toSorted((a, b) => load(b) - load(a) || (a.pod.name < b.pod.name ? -1 : 1))[0];
-}
-
-function hold(reason: HoldDecision["reason"], detail: string): HoldDecision {
-  return { action: "hold", reason, detail, passedOver: [] };
 }

@@ -4,7 +4,15 @@ import { nameOf } from "../kafka/assignors/assignor.ts";
 import { type Group, type Order, type Protocol, replaceMembers, type Replacement } from "../kafka/assignors/orders.ts";
 import { PROTOCOLS } from "../kafka/assignors/protocols.ts";
 import type { ConsumerGroup, GroupMember } from "../kafka/group.ts";
-import { type Random, randomText, randomUuid } from "../random.ts";
+import {
+  BASE64,
+  POD_SUFFIX_LENGTH,
+  type Random,
+  randomPodSuffix,
+  randomText,
+  randomUuid,
+  UUID_LENGTH,
+} from "../random.ts";
 import type { Owner, Ownership } from "./ownership.ts";
 
 export interface Board {
@@ -92,12 +100,6 @@ function handsOf(
   return hands;
 }
 
-/** Behind a Deployment's name prefix. */
-const SUFFIX_LENGTH = 5;
-const SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789";
-const UUID_LENGTH = 36;
-const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
 /** Made as the old one's was: of a client id, which may be made of the pod's name, and a UUID; or of a UUID in Base64 (KIP-1082). */
 function newcomerId({ id, clientId }: GroupMember, pod: string | undefined, random: Random): string {
   const before = id.slice(0, -UUID_LENGTH - 1);
@@ -108,5 +110,5 @@ function newcomerId({ id, clientId }: GroupMember, pod: string | undefined, rand
 }
 
 function newName(pod: string, random: Random): string {
-  return pod.slice(0, -SUFFIX_LENGTH) + randomText(SUFFIX_LENGTH, SUFFIX_ALPHABET, random);
+  return pod.slice(0, -POD_SUFFIX_LENGTH) + randomPodSuffix(random);
 }

@@ -81,7 +81,8 @@ interface Changes extends GroupChanges {
 
 function causeOf(pods: readonly PodSpec[], consumers?: ConsumerGroup, changes: Changes = {}) {
   const group = groupOf(pods, changes);
-  return diagnose(group, consumers && ownershipOf(consumers, group.snapshot.pods), changes.policy ?? POLICY);
+  const ownership = consumers && ownershipOf(consumers, group.snapshot.pods);
+  return diagnose({ ...group, ownership }, changes.policy ?? POLICY);
 }
 
 const EVEN_HANDS = consumersOf(evenHands());
@@ -523,8 +524,8 @@ describe("a diagnosis", () => {
         };
         const turned = { ...group, pods: group.pods.toReversed() };
         const ofPods = group.snapshot.pods;
-        expect(diagnose(turned, reversed && ownershipOf(reversed, ofPods), LENIENT)).toEqual(
-          diagnose(group, consumers && ownershipOf(consumers, ofPods), LENIENT),
+        expect(diagnose({ ...turned, ownership: reversed && ownershipOf(reversed, ofPods) }, LENIENT)).toEqual(
+          diagnose({ ...group, ownership: consumers && ownershipOf(consumers, ofPods) }, LENIENT),
         );
       }),
     );

@@ -5,7 +5,6 @@ import { formatDuration } from "../durations.ts";
 import { nameOf } from "../kafka/assignors/assignor.ts";
 import type { PartitionLoad } from "../kafka/group.ts";
 import type { Diagnosis, Group, Policy } from "../types.ts";
-import type { Ownership } from "./ownership.ts";
 import { medianOf, quantileOf, type Share, type Symptom, type Symptoms, symptomsOf, totalOf } from "./symptoms.ts";
 
 /**
@@ -14,13 +13,13 @@ import { medianOf, quantileOf, type Share, type Symptom, type Symptoms, symptoms
  * The rules are asked in the order of {@link RULES}; the first that finds something names the cause. Pods are compared with the
  * median or a quartile, so that an outlier does not hide itself.
  *
- * @param ownership - undefined where nobody knows who owns which partitions; a hot partition and unequal numbers then look like
- *   any other uneven load.
+ * Where nobody knows who owns which partitions, a hot partition and unequal numbers look like any other uneven load.
+ *
  * @returns never throws. `unknown` where signals are missing or contradict each other, `even` only where nothing stands out.
  * @see docs/algorithm.md
  */
-export function diagnose(group: Group, ownership: Ownership | undefined, policy: Policy): Diagnosis {
-  const symptoms = symptomsOf(group, ownership, policy);
+export function diagnose(group: Group, policy: Policy): Diagnosis {
+  const symptoms = symptomsOf(group, policy);
   for (const rule of RULES) {
     const found = rule(symptoms);
     if (found !== undefined) return { pods: [], node: undefined, partition: undefined, ...found };
@@ -62,8 +61,8 @@ function unreadable({ group, policy, pods }: Symptoms): Found | undefined {
 }
 
 /** What was measured over the window is not of the group as it is now. */
-function unsettled({ group, ownership, policy }: Symptoms): Found | undefined {
-  const { snapshot, record } = group;
+function unsettled({ group, policy }: Symptoms): Found | undefined {
+  const { snapshot, record, ownership } = group;
   const rollout = snapshot.workload?.rollout;
   if (rollout !== undefined) return { cause: "unknown", evidence: `the workload is rolling out (${rollout})` };
   const state = ownership?.group.state;
@@ -129,7 +128,7 @@ function contradiction({ pods, policy }: Symptoms): Found | undefined {
 }
 
 /** Ready, and out of the group: for example because it took longer than max.poll.interval.ms over its last messages. */
-function absent({ pods, ownership }: Symptoms): Found | undefined {
+function absent({ pods, group: { ownership } }: Symptoms): Found | undefined {
   const without = new Set(ownership?.podsWithoutMember);
   const names = pods.map(({ name }) => name).filter((name) => without.has(name));
   // A member without a pod may be theirs.
@@ -233,7 +232,7 @@ const HOT = 1.05;
 /** Against the median partition: where there are few partitions for each pod, each of them is near a fair share. */
 const HOTTER_THAN_OTHERS = 2;
 
-function hotPartition({ ownership, sharesAreLoads }: Symptoms): Found | undefined {
+function hotPartition({ group: { ownership }, sharesAreLoads }: Symptoms): Found | undefined {
   if (ownership === undefined || !sharesAreLoads) return undefined;
   const partitions = ownership.group.partitions.toSorted(byRate);
   const rates = partitions.map(({ rate = 0 }) => rate);
@@ -294,7 +293,7 @@ function explainedByCount(shares: readonly Share[]): number {
 }
 
 function unequalRates(symptoms: Symptoms): Found | undefined {
-  const { ownership, shares, sharesAreLoads } = symptoms;
+  const { group, shares, sharesAreLoads } = symptoms;
   const off = farOff(shares, ({ load }) => load);
   if (off.length === 0) return undefined;
   const mean = totalOf(shares.map(({ load }) => load)) / shares.length;
@@ -306,7 +305,7 @@ function unequalRates(symptoms: Symptoms): Found | undefined {
     };
   }
   const open =
-    ownership === undefined
+    group.ownership === undefined
       ? "as nobody knows who owns what, it may be one hot partition or unequal numbers"
       : "as not all rates of the partitions are known, it may be one hot partition";
   const evidence = `${name} consumes ${times(load / mean)} the mean, at the same CPU for a message; ${open}`;

@@ -59,11 +59,13 @@ export function forecast(board: Board, scope: ForecastScope, policy: Policy): Fo
   const { orders } = scope;
   const random = seededRandom(SEED);
   const { rates, owners, today } = board;
-  const imbalance = imbalanceOf(loadsOf(today, rates, owners.length));
+  const loads = loadsOf(today, rates, owners.length);
+  const imbalance = imbalanceOf(loads);
   const percentile = percentileOf(imbalance, rates, owners.length, random);
   const floor = lowestImbalance(rates, owners.length);
-  const { gone, newcomers } = candidatesOf(scope, board);
-  const table: Table = { board, orders, newcomers, today: drawsOf(board, scope.rateError, random), imbalance, floor };
+  const { gone, newcomers } = candidatesOf(scope, loads, rates.length);
+  const draws = drawsOf(board, scope.rateError, random);
+  const table: Table = { board, orders, newcomers, draws, imbalance, floor, total: sum(rates) };
   const played = gone.map((one) => play(one, table, random));
   const candidates = played.toSorted((a, b) => a.expected - b.expected);
   const chosen = candidates.find((one) => isGoodEnough(one, imbalance, policy));
@@ -90,11 +92,12 @@ type Newcomers = Readonly<Record<LikelyOrder, number>>;
  */
 function candidatesOf(
   { removable, orders, pairs }: ForecastScope,
-  { rates, today, owners }: Board,
+  loads: readonly number[],
+  partitions: number,
 ): { readonly gone: readonly (readonly number[])[]; readonly newcomers: Newcomers } {
   const together = pairs && orders["one-barrier"] >= ONE_BARRIER_KNOWN;
   const played = LIKELY_ORDERS.filter((order) => orders[order] >= UNLIKELY);
-  const room = Math.floor(MOST_SIMULATED / Math.max(1, rates.length));
+  const room = Math.floor(MOST_SIMULATED / Math.max(1, partitions));
   const all = together ? (removable.length * (removable.length - 1)) / 2 : removable.length;
   if (all * sum(played.map((order) => NEWCOMERS[order])) <= room) {
     const gone = together
@@ -102,7 +105,6 @@ function candidatesOf(
       : removable.map((one) => [one]);
     return { gone, newcomers: NEWCOMERS };
   }
-  const loads = loadsOf(today, rates, owners.length);
   const busiestFirst = removable.toSorted((a, b) => (loads[b] ?? 0) - (loads[a] ?? 0));
   const promising = together
     ? busiestFirst.slice(0, 1).flatMap((one) =>
@@ -123,9 +125,11 @@ interface Table {
   readonly board: Board;
   readonly orders: OrderWeights;
   readonly newcomers: Newcomers;
-  readonly today: readonly Draw[];
+  readonly draws: readonly Draw[];
   readonly imbalance: number;
   readonly floor: number;
+  /** Messages/s of all partitions. */
+  readonly total: number;
 }
 
 /** Rates as they may really be, and today's imbalance with them. */
@@ -148,42 +152,38 @@ interface Outcome {
 }
 
 function play(gone: readonly number[], table: Table, random: Random): CandidateForecast {
-  const { board, orders, newcomers, today, imbalance, floor } = table;
+  const { board, orders, newcomers, draws, imbalance, floor, total } = table;
   const outcomes: Outcome[] = [];
   const afterBy: Partial<Record<LikelyOrder, number>> = {};
   let moved = 0;
   for (const order of LIKELY_ORDERS) {
     if (orders[order] < UNLIKELY) continue;
-    const ratios: number[] = [];
+    const weight = orders[order] / (newcomers[order] * draws.length);
+    const ofOrder: Outcome[] = [];
     for (let newcomer = 0; newcomer < newcomers[order]; newcomer += 1) {
       const hands = replaceOwners(board, gone, order, random);
-      ratios.push(
-        ...today.map((draw) => imbalanceOf(loadsOf(hands, draw.rates, board.owners.length)) / draw.imbalance),
-      );
-      moved += (orders[order] / newcomers[order]) * pausedRate(hands, gone, board);
+      for (const draw of draws) {
+        const after = imbalanceOf(loadsOf(hands, draw.rates, board.owners.length));
+        ofOrder.push({ ratio: after / draw.imbalance, weight });
+      }
+      moved += (orders[order] / newcomers[order]) * pausedRate(hands, gone, table);
     }
-    outcomes.push(...ratios.map((ratio) => ({ ratio, weight: orders[order] / ratios.length })));
-    afterBy[order] =
-      imbalance *
-      percentileIn(
-        ratios.map((ratio) => ({ ratio, weight: 1 })),
-        0.5,
-      );
+    outcomes.push(...ofOrder);
+    afterBy[order] = imbalance * percentilesOf(ofOrder)(0.5);
   }
-  const at = (share: number) => percentileIn(outcomes, share);
+  const at = percentilesOf(outcomes);
   const [p10, p50, p90] = [at(0.1), at(0.5), at(0.9)];
-  const total = sum(outcomes.map(({ weight }) => weight));
-  const expected = sum(outcomes.map(({ ratio, weight }) => ratio * weight)) / total;
+  const certain = sum(outcomes.map(({ weight }) => weight));
+  const expected = sum(outcomes.map(({ ratio, weight }) => ratio * weight)) / certain;
   const removable = imbalance - floor;
-  const mean = sum(board.rates) / board.owners.length;
   const delayed = moved * PAUSE_SECONDS[board.protocol.rebalances];
-  const relief = (1 - p50) * imbalance * mean;
+  const relief = (1 - p50) * imbalance * (total / board.owners.length);
   return {
     pods: gone.flatMap((number) => board.owners[number]?.pod ?? []),
     after: { p10: p10 * imbalance, p50: p50 * imbalance, p90: p90 * imbalance },
     expected: expected * imbalance,
     afterBy,
-    worse: sum(outcomes.filter(({ ratio }) => ratio > 1 + MATTERS).map(({ weight }) => weight)) / total,
+    worse: sum(outcomes.filter(({ ratio }) => ratio > 1 + MATTERS).map(({ weight }) => weight)) / certain,
     improvement: removable <= 0 ? 0 : ((1 - p90) * imbalance) / removable,
     delayed,
     paybackSeconds: relief <= 0 ? Number.POSITIVE_INFINITY : delayed / relief,
@@ -191,8 +191,9 @@ function play(gone: readonly number[], table: Table, random: Random): CandidateF
 }
 
 /** Messages/s of the partitions that pause: those that change hands; with an eager protocol all. */
-function pausedRate(hands: Hands, gone: readonly number[], { protocol, rates, today }: Board): number {
-  if (protocol.rebalances === "eager") return sum(rates);
+function pausedRate(hands: Hands, gone: readonly number[], { board, total }: Table): number {
+  const { protocol, rates, today } = board;
+  if (protocol.rebalances === "eager") return total;
   const owners = new Set(gone);
   return sum(rates.filter((_rate, place) => hands[place] !== today[place] || owners.has(today[place] ?? -1)));
 }
@@ -206,16 +207,18 @@ function loadsOf(hands: Hands, rates: ArrayLike<number>, owners: number): number
   return loads;
 }
 
-/** The least ratio that is not exceeded in this share of the outcomes. */
-function percentileIn(outcomes: readonly Outcome[], share: number): number {
+/** @returns the least ratio that is not exceeded in this share of the outcomes. */
+function percentilesOf(outcomes: readonly Outcome[]): (share: number) => number {
   const sorted = outcomes.toSorted((a, b) => a.ratio - b.ratio);
   const total = sum(sorted.map(({ weight }) => weight));
-  let passed = 0;
-  for (const { ratio, weight } of sorted) {
-    passed += weight;
-    if (passed >= share * total - 1e-9) return ratio;
-  }
-  return sorted.at(-1)?.ratio ?? 1;
+  return (share) => {
+    let passed = 0;
+    for (const { ratio, weight } of sorted) {
+      passed += weight;
+      if (passed >= share * total - 1e-9) return ratio;
+    }
+    return sorted.at(-1)?.ratio ?? 1;
+  };
 }
 
 function sum(values: readonly number[]): number {

@@ -1,14 +1,8 @@
 /** When rotating cannot help, whichever pod goes: what is known of the group says so, without any forecast. */
 
+import type { Hold } from "../decision/hold.ts";
 import { short } from "../figures.ts";
-import type { HoldReason } from "../reasons.ts";
 import type { Owner, Ownership } from "./ownership.ts";
-
-export interface Futility {
-  readonly reason: HoldReason;
-  /** The facts, as a clause. */
-  readonly detail: string;
-}
 
 /**
  * Each gives every member by its place in a list what it gives any other one in that place. So the loads stay what they are, and only
@@ -17,14 +11,14 @@ export interface Futility {
 const STATELESS: ReadonlySet<string> = new Set(["range", "roundrobin", "RoundRobinAssigner"]);
 
 /** What is no group of consumers that own partitions for as long as they live; nobody need know its members. */
-export function otherKindOf({ group: { type, ...group } }: Ownership): Futility | undefined {
+export function otherKindOf({ group: { type, ...group } }: Ownership): Hold | undefined {
   if (type === "streams") return { reason: "streams_group", detail: `${named(group.name)} is one of Kafka Streams` };
   if (type === "share") return { reason: "share_group", detail: `${named(group.name)} is a share group` };
   return undefined;
 }
 
 /** @returns the first of the reasons that holds; undefined when rotating may help. */
-export function futilityOf({ group, owners }: Ownership): Futility | undefined {
+export function futilityOf({ group, owners }: Ownership): Hold | undefined {
   const { assignor, members, partitions } = group;
   if (partitions.length <= owners.length) {
     return { reason: "few_partitions", detail: `${partitions.length} partitions for ${owners.length} consumers` };
@@ -48,7 +42,7 @@ const LITTLE = 0.25;
 export function hotPartitionOf(
   ownership: Ownership,
   today: { readonly imbalance: number; readonly floor: number },
-): Futility | undefined {
+): Hold | undefined {
   const { imbalance, floor } = today;
   const { owners, group } = ownership;
   const share = fairShareOf(ownership);

@@ -54,6 +54,16 @@ export function ownershipOf(group: ConsumerGroup, pods: readonly PodInfo[]): Own
   };
 }
 
+/** Their ids. */
+export function membersWithoutPod({ owners }: Ownership): string[] {
+  return owners.filter(({ pod }) => pod === undefined).flatMap(({ members }) => members.map(({ id }) => id));
+}
+
+/** How many partitions no member owns. */
+export function unownedPartitions({ members, partitions }: ConsumerGroup): number {
+  return partitions.length - members.reduce((sum, { owned }) => sum + owned.length, 0);
+}
+
 /**
  * @returns the first partition of which both say that a pod owns it, and each another, as a clause; undefined where they agree. What
  *   only one of them knows of is no contradiction.

@@ -2,7 +2,7 @@
 
 import { percentile } from "../podstate/statistics.ts";
 import type { Group, PodState, Policy } from "../types.ts";
-import type { Owner, Ownership } from "./ownership.ts";
+import type { Owner } from "./ownership.ts";
 
 /** A Ready pod whose rates are its own: older than the window they are taken over. */
 export interface Symptom {
@@ -33,7 +33,6 @@ export interface Share {
 
 export interface Symptoms {
   readonly group: Group;
-  readonly ownership: Ownership | undefined;
   readonly policy: Policy;
   /** In name order. */
   readonly pods: readonly Symptom[];
@@ -48,7 +47,8 @@ export interface Symptoms {
 /** Below this share of the median rate a pod's CPU is what it costs to be there, not what messages cost. */
 const HARDLY = 0.1;
 
-export function symptomsOf(group: Group, ownership: Ownership | undefined, policy: Policy): Symptoms {
+export function symptomsOf(group: Group, policy: Policy): Symptoms {
+  const { ownership } = group;
   const owners = new Map((ownership?.owners ?? []).flatMap((owner) => (owner.pod ? [[owner.pod, owner]] : [])));
   const judged = group.pods
     .filter(({ ready, ageSeconds }) => ready && ageSeconds > policy.metricsWindowSeconds)
@@ -60,7 +60,6 @@ export function symptomsOf(group: Group, ownership: Ownership | undefined, polic
   const sharesAreLoads = loads.length > 0 && loads.every((share) => share !== undefined);
   return {
     group,
-    ownership,
     policy,
     pods,
     usualRate: usualRate ?? 0,

@@ -1,6 +1,6 @@
 import { asRebalancerError } from "../errors.ts";
 import type { Cluster, Lock } from "../ports.ts";
-import type { PodInfo, RunRecord, Snapshot } from "../types.ts";
+import type { EarlierRuns, PodInfo, Snapshot } from "../types.ts";
 import type { KubernetesCluster } from "./cluster.ts";
 
 /** How long a stand-in seems to have been Ready: longer than any run waits for a replacement to hold. */
@@ -49,7 +49,7 @@ function unchecked(thrown: unknown): { readonly outcome: "accepted"; readonly no
   return { outcome: "accepted", note: "PDB not checked: no right to create pods/eviction" };
 }
 
-function unheld(record: Pick<RunRecord, "removals" | "rotations">): Lock {
+function unheld(record: EarlierRuns): Lock {
   return {
     heldBy: undefined,
     ...record,

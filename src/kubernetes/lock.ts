@@ -2,7 +2,7 @@
 
 import { asRebalancerError, type ErrorCode, RebalancerError } from "../errors.ts";
 import type { Clock, HeldLock, Lock } from "../ports.ts";
-import type { PodRef, Removal, RunRecord, WorkloadRef } from "../types.ts";
+import type { EarlierRuns, PodRef, Removal, RunRecord, WorkloadRef } from "../types.ts";
 import { CALL_DEADLINE_MILLIS, type KubernetesClient, type ObjectRef, type WireLease } from "./client.ts";
 import {
   holderAt,
@@ -86,9 +86,6 @@ export async function readRecord(
   if (lease === undefined) return { heldBy: undefined, removals: [], rotations: [] };
   return { heldBy: holderAt(lease, at), ...recordIn(lease) };
 }
-
-/** What the Lease tells of earlier runs. */
-type EarlierRuns = Pick<RunRecord, "removals" | "rotations">;
 
 function recordIn(lease: WireLease): EarlierRuns {
   return { removals: removalsOf(lease), rotations: rotationsOf(lease) };

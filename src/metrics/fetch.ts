@@ -1,3 +1,4 @@
+import { allOrNone } from "../all-or-none.ts";
 import { RebalancerError } from "../errors.ts";
 import type { MetricsSource } from "../ports.ts";
 import type { Prometheus } from "../prometheus/client.ts";
@@ -24,18 +25,11 @@ export function createMetricsSource(prometheus: Prometheus, options: MetricsOpti
 
   return {
     async fetch(pods, signal): Promise<Signals> {
-      const failed = new AbortController();
-      const abort = AbortSignal.any([signal, failed.signal]);
-      const queries = SIGNALS.map((name) => samplesOf(name, pods, abort));
-      try {
-        const [cpu, lag, rate, memory] = await Promise.all(queries);
-        return { cpu, lag, rate, memory };
-      } catch (thrown) {
-        failed.abort(thrown);
-        // Nothing is left running behind the caller's back.
-        await Promise.allSettled(queries);
-        throw thrown;
-      }
+      const [cpu, lag, rate, memory] = await allOrNone(
+        (abort) => SIGNALS.map((name) => samplesOf(name, pods, abort)),
+        signal,
+      );
+      return { cpu, lag, rate, memory };
     },
   };
 }

@@ -1,5 +1,6 @@
 import { RebalancerError } from "../errors.ts";
 import { nameOf, type TopicPartition } from "../kafka/assignors/assignor.ts";
+import { assignorOf } from "../kafka/assignors/protocols.ts";
 import type { ConsumerGroup, GroupMember, GroupSourceName, PartitionLoad } from "../kafka/group.ts";
 import type { GroupSource } from "../ports.ts";
 import type { Prometheus } from "../prometheus/client.ts";
@@ -46,8 +47,7 @@ export function createMetricsGroupSource(
         name: options.group,
         type: undefined,
         state: undefined,
-        // Behind the client's name stands what it registers.
-        assignor: options.assignor?.slice(options.assignor.indexOf("-") + 1),
+        assignor: options.assignor && assignorOf(options.assignor),
         protocol: options.assignor,
         topicIds: new Map(),
         ...membersAndPartitions(claims, ratesOf(rates, topics)),

@@ -1,18 +1,18 @@
 /** What the table tells of a forecast: the group, today's imbalance, what each rotation would bring, and afterwards what came. */
 
 import type { LikelyOrder, OrderWeights } from "../forecast/likely-orders.ts";
-import type { Ownership } from "../forecast/ownership.ts";
+import { membersWithoutPod, type Ownership } from "../forecast/ownership.ts";
 import type { ConsumerGroup } from "../kafka/group.ts";
 import { cleanText } from "../text.ts";
 import type { CandidateForecast, Decision, Forecast, Rotation, RunReport } from "../types.ts";
 import { renderGrid, type GridRow } from "./grid.ts";
 import { CUT_POD, wrap } from "./lines.ts";
+import { note } from "./note.ts";
 import { formatCount } from "./numbers.ts";
 import type { Painter } from "./terminal.ts";
 
 /** Of more candidates the best are shown, and how many there are. */
 const CANDIDATES_SHOWN = 5;
-const NAMES_SHOWN = 5;
 
 export function forecastLines({ group, decision, rotation }: RunReport, width: number, paint: Painter): string[] {
   const made = decision?.forecast;
@@ -24,12 +24,11 @@ export function forecastLines({ group, decision, rotation }: RunReport, width: n
   ];
 }
 
-function groupLines({ group, owners, podsWithoutMember }: Ownership, width: number): string[] {
-  const outside = owners.filter(({ pod }) => pod === undefined).flatMap(({ members }) => members.map(({ id }) => id));
+function groupLines(ownership: Ownership, width: number): string[] {
   return [
-    describe(group),
-    ...named("members without a pod", outside),
-    ...named("pods without a member", podsWithoutMember),
+    describe(ownership.group),
+    ...note("members without a pod", membersWithoutPod(ownership)),
+    ...note("pods without a member", ownership.podsWithoutMember),
   ].flatMap((text) => wrap("", text, width, 2));
 }
 
@@ -38,12 +37,6 @@ function describe({ name = "", source, state, assignor, members, partitions }: C
   const facts = [state, assignor].flatMap((fact) => (fact === undefined ? [] : [cleanText(fact)]));
   const counts = [`${formatCount(members.length)} members`, `${formatCount(partitions.length)} partitions`];
   return `group ${cleanText(name)} (${source}): ${[...facts, ...counts].join(", ")}`;
-}
-
-function named(title: string, names: readonly string[]): string[] {
-  if (names.length === 0) return [];
-  const more = names.length > NAMES_SHOWN ? ` and ${formatCount(names.length - NAMES_SHOWN)} more` : "";
-  return [`${title}: ${cleanText(names.slice(0, NAMES_SHOWN).join(", "))}${more}`];
 }
 
 function todayLines({ imbalance, percentile, floor, orders }: Forecast, width: number): string[] {

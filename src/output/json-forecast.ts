@@ -1,7 +1,7 @@
 /** What the JSON report tells of the consumer group, of a forecast, and of what came of it. */
 
 import type { LikelyOrder } from "../forecast/likely-orders.ts";
-import type { Ownership } from "../forecast/ownership.ts";
+import { membersWithoutPod, type Ownership } from "../forecast/ownership.ts";
 import type { GroupSourceName } from "../kafka/group.ts";
 import type { CandidateForecast, Forecast, Rotation, Spread } from "../types.ts";
 
@@ -34,11 +34,8 @@ export interface JsonRotation extends Pick<Rotation, "pods" | "before"> {
   readonly order: LikelyOrder | null;
 }
 
-export function jsonConsumerGroup(
-  { group, owners, podsWithoutMember }: Ownership,
-  contradiction: string | undefined,
-): JsonConsumerGroup {
-  const outside = owners.filter(({ pod }) => pod === undefined);
+export function jsonConsumerGroup(ownership: Ownership, contradiction: string | undefined): JsonConsumerGroup {
+  const { group, podsWithoutMember } = ownership;
   return {
     name: group.name ?? null,
     source: group.source,
@@ -46,7 +43,7 @@ export function jsonConsumerGroup(
     assignor: group.assignor ?? null,
     members: group.members.length,
     partitions: group.partitions.length,
-    membersWithoutPod: outside.flatMap(({ members }) => members.map(({ id }) => id)),
+    membersWithoutPod: membersWithoutPod(ownership),
     podsWithoutMember,
     contradiction: contradiction ?? null,
   };

@@ -8,6 +8,7 @@ import type { Diagnosis, Group, Policy, RunReport } from "../types.ts";
 import { forecastLines } from "./forecast.ts";
 import { renderGrid } from "./grid.ts";
 import { flow, wrap } from "./lines.ts";
+import { note } from "./note.ts";
 import { formatCount } from "./numbers.ts";
 import { podGrid } from "./pods.ts";
 import { createPainter } from "./terminal.ts";
@@ -23,9 +24,6 @@ export interface TableStyle {
 
 /** Narrower, not even a pod, its score and its role stand side by side. */
 const LEAST_COLUMNS = 40;
-
-/** So many names are given in full; of more, their number. */
-const NAMES_SHOWN = 5;
 
 /**
  * The report as text: what was looked at, the pods from the busiest to the least busy, how uneven they are against the
@@ -81,10 +79,4 @@ function noteLines({ snapshot, signalsInUse, rejected }: Group, width: number): 
     ...note("without a controller, ignored", snapshot.bare),
   ];
   return notes.flatMap((text) => wrap("", text, width, 2));
-}
-
-function note(title: string, names: readonly string[]): string[] {
-  if (names.length === 0) return [];
-  const more = names.length > NAMES_SHOWN ? ` and ${formatCount(names.length - NAMES_SHOWN)} more` : "";
-  return [`${title}: ${cleanText(names.slice(0, NAMES_SHOWN).join(", "))}${more}`];
 }

@@ -1,10 +1,10 @@
 /** The simulated group as Kafka's admin API tells of it. */
 
 import type { Protocol } from "../kafka/assignors/orders.ts";
-import { PROTOCOLS, type ProtocolName } from "../kafka/assignors/protocols.ts";
+import { assignorOf, PROTOCOLS, type ProtocolName } from "../kafka/assignors/protocols.ts";
 import type { ConsumerGroup } from "../kafka/group.ts";
 import type { GroupSource } from "../ports.ts";
-import type { Random } from "../random.ts";
+import { type Random, UUID_LENGTH } from "../random.ts";
 import type { SimulatedGroup } from "./consumer-group.ts";
 import { partitionsOf } from "./coordinator.ts";
 
@@ -15,8 +15,6 @@ export interface GroupSourceSettings {
   readonly noise: number;
   readonly random: Random;
 }
-
-const UUID_LENGTH = 36;
 
 /** @param group - as of now. */
 export function simulatedGroupSource(group: () => SimulatedGroup, settings: GroupSourceSettings): GroupSource {
@@ -37,8 +35,7 @@ function describe(group: SimulatedGroup, settings: GroupSourceSettings): Consume
     name: "simulated",
     type: protocol.rebalances === "incremental" ? "consumer" : "classic",
     state: group.stable ? "Stable" : "PreparingRebalance",
-    // Behind the client's name stands what it registers.
-    assignor: name?.slice(name.indexOf("-") + 1),
+    assignor: name && assignorOf(name),
     protocol: name,
     members: members.map(({ id, instanceId, topics, owned }) => ({
       id,

@@ -4,7 +4,7 @@
  */
 
 import type { WireEvent, WireLease } from "../kubernetes/client.ts";
-import { type Random, randomText, randomUuid, seededRandom } from "../random.ts";
+import { type Random, randomPodSuffix, randomUuid, seededRandom } from "../random.ts";
 
 export interface SimulatedWorkload {
   /** Pods of a Deployment belong to its one ReplicaSet; those of any other kind belong to it directly. */
@@ -200,12 +200,9 @@ export function addSuccessor(
   });
 }
 
-/** Without vowels and what looks like them, as Kubernetes' own name generator. */
-const NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789";
-
 function podName(world: KubernetesWorld, workload: SimulatedWorkload, ordinal: number): string {
   if (workload.kind === "StatefulSet") return `${workload.name}-${ordinal}`;
-  return `${generateNameOf(workload)}${randomText(5, NAME_ALPHABET, world.random)}`;
+  return `${generateNameOf(workload)}${randomPodSuffix(world.random)}`;
 }
 
 /** What the names of its pods begin with. */

@@ -172,7 +172,7 @@ export function reportOf(group: Group | undefined, changes: Partial<RunReport> =
 
 function judged(group: Group | undefined, policy: Policy): Pick<RunReport, "diagnosis" | "decision"> {
   if (group === undefined) return { diagnosis: undefined, decision: undefined };
-  const diagnosis = group.signalsInUse.length === 0 ? undefined : diagnose(group, undefined, policy);
+  const diagnosis = group.signalsInUse.length === 0 ? undefined : diagnose(group, policy);
   return { diagnosis, decision: decide(group, policy) };
 }
 

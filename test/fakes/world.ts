@@ -2,7 +2,7 @@
 
 import { readyPods } from "../../src/decision/gates.ts";
 import { RebalancerError } from "../../src/errors.ts";
-import type { ProtocolName } from "../../src/kafka/assignors/protocols.ts";
+import { assignorOf, type ProtocolName } from "../../src/kafka/assignors/protocols.ts";
 import type { Clock, Cluster, EvictReply, GroupSource, HeldLock, Lock, MetricsSource } from "../../src/ports.ts";
 import { seededRandom, shuffled } from "../../src/random.ts";
 import type {
@@ -252,7 +252,7 @@ export function fakeGroupSource(world: World, { protocol, partitions, seed, stat
         name: "orders",
         type: "classic",
         state,
-        assignor: protocol.slice(protocol.indexOf("-") + 1),
+        assignor: assignorOf(protocol),
         protocol,
         members,
         partitions: places.map((place) => ({ ...place, rate: 100 * random() ** 3, lag: 0 })),

@@ -25,6 +25,11 @@ export const PROTOCOLS = {
 
 export type ProtocolName = keyof typeof PROTOCOLS;
 
+/** What the client registers in the group, or the coordinator calls it: "cooperative-sticky". */
+export function assignorOf(name: ProtocolName): string {
+  return name.slice(name.indexOf("-") + 1);
+}
+
 /**
  * Sarama's sticky strategy was seen to give the same group another assignment each time, most likely because it deals in the
  * order in which Go walks its maps. Its range and round-robin were not held against the real ones.
