@@ -32,8 +32,16 @@ export interface Turn {
 /** Rates are measured over two samples some seconds apart: they must be steady by then, and the metrics' window filled. */
 const STEADY_MILLIS = 14_000;
 
-/** @param turns - how many runs. */
-export async function playTurns(stage: Stage, options: CellOptions, turns: number): Promise<readonly Turn[]> {
+/**
+ * @param turns - how many runs at most.
+ * @param enough - whether the last one need not be followed by another.
+ */
+export async function playTurns(
+  stage: Stage,
+  options: CellOptions,
+  turns: number,
+  enough: (last: Turn) => boolean = () => false,
+): Promise<readonly Turn[]> {
   await using running = new AsyncDisposableStack();
   const group = await startGroup(stage, options, running);
   const { KAFKA_BOOTSTRAP_SERVERS, KAFKA_GROUP } = {
@@ -44,8 +52,10 @@ export async function playTurns(stage: Stage, options: CellOptions, turns: numbe
   const product = await installIn(stage, group, { ...options, settings });
   const played: Turn[] = [];
   for (let turn = 0; turn < turns; turn += 1) {
-    played.push(await playTurn(group, options, turn, () => product.run()));
+    const last = await playTurn(group, options, turn, () => product.run());
+    played.push(last);
     await keep(`turns ${options.name}`, played);
+    if (enough(last)) break;
     await forgetRemovals(stage, group, options);
   }
   return played;
