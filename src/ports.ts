@@ -65,6 +65,16 @@ export interface GroupSource {
   read(pods: readonly PodInfo[], signal: AbortSignal): Promise<ConsumerGroup | undefined>;
 }
 
+/** How uneven the group has been. */
+export interface HistorySource {
+  /**
+   * Busiest / mean of what the pods consumed, at moments of the past, the oldest first; none where nothing is known.
+   *
+   * @throws RebalancerError on any doubt about a reply.
+   */
+  imbalances(pods: readonly PodInfo[], signal: AbortSignal): Promise<readonly number[]>;
+}
+
 /** Where a report goes: stdout, the Event, the receiver of the metrics. */
 export interface Sink {
   /** What it means that `write` failed, to go before the reason: "The Event was not written". */

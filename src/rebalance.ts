@@ -17,7 +17,17 @@ import {
   tellSnapshot,
 } from "./logging/narration.ts";
 import { assess, type Observation } from "./podstate/assess.ts";
-import type { Clock, Cluster, GroupSource, HeldLock, Lock, MetricsSource, Narrator, Sink } from "./ports.ts";
+import type {
+  Clock,
+  Cluster,
+  GroupSource,
+  HeldLock,
+  HistorySource,
+  Lock,
+  MetricsSource,
+  Narrator,
+  Sink,
+} from "./ports.ts";
 import { NOTHING_READ, readAll, type Readings } from "./readings.ts";
 import { exitCodeOf, type Reason, reasonOf } from "./reasons.ts";
 import {
@@ -38,6 +48,8 @@ export interface Ports {
   readonly metrics: MetricsSource;
   /** Where the consumer group is read from, the most trusted first; none with a strategy that does not ask. */
   readonly groups?: readonly GroupSource[];
+  /** Asked where they do not say who owns what at what rate. */
+  readonly history?: HistorySource;
   readonly sinks: readonly Sink[];
   readonly clock: Clock;
   readonly narrator: Narrator;

@@ -187,6 +187,8 @@ export interface Group {
   readonly ownership: Ownership | undefined;
   /** In what two sources differ, as a clause; undefined where none contradicts another. */
   readonly contradiction: string | undefined;
+  /** Busiest / mean of what the pods consumed in the past; read only where nobody says who owns what at what rate. */
+  readonly history: readonly number[];
 }
 
 /** What makes the group uneven, as far as its figures say. */

@@ -18,9 +18,10 @@ import { createNarrator } from "./logging/logger.ts";
 import { pushSink } from "./logging/push.ts";
 import { createMetricsSource } from "./metrics/fetch.ts";
 import { createMetricsGroupSource } from "./metrics/group.ts";
+import { createHistorySource } from "./metrics/history.ts";
 import { outputSink } from "./output/report.ts";
 import { colourWanted, columnsOf } from "./output/terminal.ts";
-import type { Clock, Cluster, GroupSource, Narrator, Sink } from "./ports.ts";
+import type { Clock, Cluster, Narrator, Sink } from "./ports.ts";
 import { createPrometheus, type Prometheus } from "./prometheus/client.ts";
 import { rebalance } from "./rebalance.ts";
 import type { RunIdentity, RunReport } from "./types.ts";
@@ -95,9 +96,9 @@ export async function rebalanceAt(kubernetes: HttpEndpoint, parts: Parts, signal
     const cluster = config.dryRun ? dryRun(live) : live;
     const prometheus = createPrometheus(engine, config.prometheus);
     const metrics = createMetricsSource(prometheus, config.metrics);
-    const groups = config.policy.strategy === "forecast" ? groupSources(config, prometheus, clock) : [];
+    const forecast = config.policy.strategy === "forecast" && forecastPorts(config, prometheus, clock);
     const event = eventSink(client, () => clock.now(), holder);
-    const ports = { cluster, metrics, groups, clock, narrator, sinks: [...sinks, event] };
+    const ports = { cluster, metrics, ...forecast, clock, narrator, sinks: [...sinks, event] };
     return await rebalance(run, ports, config.policy, signal);
   } finally {
     api.close();
@@ -108,13 +109,13 @@ export async function rebalanceAt(kubernetes: HttpEndpoint, parts: Parts, signal
 /** Between the two looks at the offsets from which a partition's rate comes. */
 const SAMPLE_MILLIS = 10_000;
 
-/** Where the consumer group is read from, the most trusted first. */
-function groupSources({ kafka, metrics }: Config, prometheus: Prometheus, clock: Clock): readonly GroupSource[] {
+/** Where the consumer group is read from, the most trusted first, and its past. */
+function forecastPorts({ kafka, metrics }: Config, prometheus: Prometheus, clock: Clock) {
   const name = metrics.profile === "kafka-lag-exporter" ? "exporter" : "client-metrics";
   const fromMetrics = createMetricsGroupSource(prometheus, metrics, name);
-  return kafka
-    ? [createKafkaGroupSource({ ...kafka, sampleMillis: SAMPLE_MILLIS, clock }), fromMetrics]
-    : [fromMetrics];
+  const fromKafka = kafka && createKafkaGroupSource({ ...kafka, sampleMillis: SAMPLE_MILLIS, clock });
+  const groups = fromKafka ? [fromKafka, fromMetrics] : [fromMetrics];
+  return { groups, history: createHistorySource(prometheus, metrics, clock) };
 }
 
 /** A run that never gets to see its cluster is reported like any other. */

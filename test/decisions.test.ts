@@ -34,7 +34,7 @@ describe("the flags of a row", () => {
   });
 
   it.each<[Changes, string]>([
-    [{ policy: "forecsat" }, '--policy is "forecsat", expected one of balanced, forecast, nothing, random'],
+    [{ policy: "forecsat" }, '--policy is "forecsat", expected one of balanced, forecast, forecast-unowned, nothing'],
     [{ gate: "maybe" }, '--gate is "maybe", expected one of on, off'],
     [{ pods: "1" }, '--pods is "1", expected a whole number, 2 or more'],
     [{ states: "1e3" }, '--states is "1e3", expected a whole number, 1 or more'],

@@ -1,7 +1,7 @@
 /** What decides which pods go: the product, and what it is compared with. */
 
 import { loadConfig } from "../../src/config/load.ts";
-import type { Narrator } from "../../src/ports.ts";
+import type { GroupSource, Narrator } from "../../src/ports.ts";
 import { shuffled } from "../../src/random.ts";
 import { rebalance } from "../../src/rebalance.ts";
 import {
@@ -42,6 +42,9 @@ export const POLICIES = {
     actedIn(await runProduct(simulation, gate === "on" ? {} : { cpuVarianceThreshold: 0, lagVarianceThreshold: 0 })),
   /** The same, looking ahead. */
   forecast: async (simulation) => actedIn(await runProduct(simulation, { strategy: "forecast" })),
+  /** The same where nobody says who owns what. */
+  "forecast-unowned": async (simulation) =>
+    actedIn(await runProduct({ ...simulation, groupSource: UNKNOWN }, { strategy: "forecast" })),
   nothing: async () => NOTHING,
   /** Two pods by chance. */
   random: (simulation, { atOnce }) =>
@@ -61,6 +64,9 @@ export const POLICIES = {
 
 export type PolicyName = keyof typeof POLICIES;
 
+/** Has nothing to say of any group. */
+const UNKNOWN: GroupSource = { name: "client-metrics", read: async () => undefined };
+
 const NEVER = new AbortController().signal;
 const SILENT: Narrator = { debug() {}, info() {}, warn() {}, error() {} };
 const IDENTITY = { runId: "bench", dryRun: false, namespace: "shop", selector: "app=consumer" };
@@ -73,10 +79,10 @@ export const { policy: DEFAULTS } = await loadConfig("run", [], { env: {}, atTer
  * @throws Error when the run failed: a bench of failures measures nothing.
  */
 export async function runProduct(simulation: Simulation, changes: Partial<Policy> = {}): Promise<RunReport> {
-  const { cluster, metrics, groupSource, clock } = simulation;
+  const { cluster, metrics, groupSource, historySource: history, clock } = simulation;
   const policy = { ...DEFAULTS, ...changes };
-  const groups = policy.strategy === "forecast" ? [groupSource] : [];
-  const ports = { cluster, metrics, groups, clock, narrator: SILENT, sinks: [] };
+  const forecast = policy.strategy === "forecast" && { groups: [groupSource], history };
+  const ports = { cluster, metrics, ...forecast, clock, narrator: SILENT, sinks: [] };
   const report = await rebalance(IDENTITY, ports, policy, NEVER);
   if (report.error !== undefined) throw report.error;
   return report;

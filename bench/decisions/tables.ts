@@ -223,6 +223,14 @@ const TABLES = {
     })),
     columns: [acted, removed, betterWorse, pods, imbalance, paused, calibrated],
   },
+  unowned: {
+    labels: ["Differs in"],
+    lines: [{}, ...SHAPES].map((flags: Changes) => ({
+      label: [written(flags)],
+      flags: { policy: "forecast-unowned", ...STATES, ...flags },
+    })),
+    columns: [acted, ofThose, removed, imbalance],
+  },
   repeated: {
     labels: ["Policy", "Rates"],
     lines: ["zipf:0.6", "drifting:0.6"].flatMap((rates) =>

@@ -230,6 +230,25 @@ describe("without a forecast", () => {
     expect(decision.action === "rotate" && decision.because.join()).toMatch(/^CPU is uneven/);
   });
 
+  it.each<[string, number, number, string]>([
+    ["acts where the past was nearly always more even", 336, 0.96, "rotate"],
+    ["leaves a group alone that is often as uneven", 336, 0.9, "hold"],
+    ["does without a past that is shorter than a day", 47, 0.5, "rotate"],
+  ])("%s", async (_, moments, moreEven, action) => {
+    const group = await seen(() => []);
+    const history = Array.from({ length: moments }, (_moment, place) => (place < moments * moreEven ? 1.2 : 3));
+    const uneven = { ...FORECAST, cpuVarianceThreshold: 0.001 };
+    const decision = decide({ ...group, history }, uneven);
+    expect(decision).toMatchObject({ action, ...(action === "hold" && { reason: "not_unusual" }) });
+    const clause = decision.action === "hold" ? decision.detail : decision.because.join();
+    expect(clause).toMatch(/^CPU is uneven/);
+    expect(clause.includes("of the last week")).toBe(moments > 48);
+    // However unusual, an imbalance that passes no threshold is left alone.
+    expect(decide({ ...group, history }, { ...uneven, cpuVarianceThreshold: 9, lagVarianceThreshold: 9 }).action).toBe(
+      "hold",
+    );
+  });
+
   it("leaves the busiest alone where it may not be removed", async () => {
     const group = await seen(() => []);
     const pods = group.pods.map((state) => ({ ...state, pod: { ...state.pod, exempt: true } }));

@@ -97,7 +97,7 @@ describe("joinToPods", () => {
   });
 });
 
-function answering(rows: Readonly<Record<string, Sample[]>>, asked: string[] = []): Prometheus {
+function answering(rows: Readonly<Record<string, Sample[]>>, asked: string[] = []): Pick<Prometheus, "query"> {
   return {
     query(what, promql) {
       asked.push(`${what}: ${promql}`);

@@ -13,7 +13,7 @@ import { type MetricsOptions, queryOf } from "./queries.ts";
  * Its `fetch` throws `METRIC_INVALID` on a row without a `pod` label, `METRIC_AMBIGUOUS` on two rows for one pod; see
  * `Prometheus` for the rest.
  */
-export function createMetricsSource(prometheus: Prometheus, options: MetricsOptions): MetricsSource {
+export function createMetricsSource(prometheus: Pick<Prometheus, "query">, options: MetricsOptions): MetricsSource {
   async function samplesOf(signal: Signal, pods: readonly PodInfo[], abort: AbortSignal) {
     const promql = queryOf(signal, pods, options);
     if (promql === undefined) return undefined;

@@ -31,7 +31,7 @@ function read(
   asked: string[] = [],
   pods = PODS,
 ) {
-  const prometheus: Prometheus = {
+  const prometheus: Pick<Prometheus, "query"> = {
     query(what, promql) {
       asked.push(`${what}: ${promql}`);
       return Promise.resolve([...(promql === "OWNERS" ? owners : rates)]);

@@ -24,7 +24,7 @@ const PARTITION_RATE = "partition rate query";
  * for the rest.
  */
 export function createMetricsGroupSource(
-  prometheus: Prometheus,
+  prometheus: Pick<Prometheus, "query">,
   options: MetricsOptions,
   name: GroupSourceName,
 ): GroupSource {

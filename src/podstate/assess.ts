@@ -22,6 +22,8 @@ export interface Observation {
   readonly signals: Signals;
   /** The consumer group, as each source has it, the most trusted first; none with a strategy that does not ask. */
   readonly groups?: readonly ConsumerGroup[];
+  /** See `HistorySource`; none where it was not asked for. */
+  readonly history?: readonly number[];
 }
 
 /**
@@ -33,7 +35,7 @@ export interface Observation {
  * @see docs/algorithm.md
  */
 export function assess(observation: Observation, policy: Policy): Group {
-  const { snapshot, record, signals, groups = [] } = observation;
+  const { snapshot, record, signals, groups = [], history = [] } = observation;
   const signalsInUse = SIGNALS.filter((signal) => signals[signal] !== undefined);
   const measured = snapshot.pods.map((pod) => ({
     ...candidate(pod, snapshot.observedAt),
@@ -57,6 +59,7 @@ export function assess(observation: Observation, policy: Policy): Group {
     rejected: byName(signalsInUse, (signal) => signals[signal]?.rejected.filter((pod) => known.has(pod)) ?? []),
     coverage: coverageOf(pods, policy),
     ...ownership,
+    history,
     statistics: byName([...SIGNALS, "score"] as const, (name) =>
       describeValues(scored.map((state) => (name === "score" ? scores.get(state.pod.uid) : state.signals[name]) ?? 0)),
     ),

@@ -39,6 +39,31 @@ describe("query", () => {
     ]);
   });
 
+  it("posts a range query with its times in seconds, and yields the series", async () => {
+    const result = [
+      {
+        metric: { pod: "a" },
+        values: [
+          [1, "3"],
+          [31, "NaN"],
+        ],
+      },
+    ];
+    const server = await serverWith({ body: { status: "success", data: { resultType: "matrix", result } } });
+    const range = { start: new Date(1_000), end: new Date(61_500), stepSeconds: 30 };
+    const series = await clientOf(server.url).queryRange("history query", "max(x)", range, NEVER);
+    expect(series).toEqual([{ labels: { pod: "a" }, values: [3, Number.NaN] }]);
+    const [request] = server.received;
+    expect(request?.url.pathname).toBe("/api/v1/query_range");
+    expect(Object.fromEntries(new URLSearchParams(request?.body))).toEqual({
+      query: "max(x)",
+      start: "1",
+      end: "61.5",
+      step: "30",
+      nocache: "1",
+    });
+  });
+
   it("yields the samples", async () => {
     const result = [{ metric: { pod: "a" }, value: [1, "3"] }];
     const server = await serverWith({ body: { status: "success", data: { resultType: "vector", result } } });

@@ -1,6 +1,6 @@
 import { RebalancerError } from "../errors.ts";
 import type { HttpClient } from "../http.ts";
-import { parseSamples, type Sample } from "./parse.ts";
+import { parseSamples, parseSeries, type Sample, type Series } from "./parse.ts";
 
 /** Prometheus, VictoriaMetrics, or whatever speaks their query API. */
 export interface Prometheus {
@@ -12,6 +12,15 @@ export interface Prometheus {
    *   `HttpClient` for the rest.
    */
   query(what: string, promql: string, signal: AbortSignal): Promise<Sample[]>;
+  /** Evaluates a query at each step of a time range, with the same errors; see `parseSeries`. */
+  queryRange(what: string, promql: string, range: TimeRange, signal: AbortSignal): Promise<Series[]>;
+}
+
+/** Both ends belong to it. */
+export interface TimeRange {
+  readonly start: Date;
+  readonly end: Date;
+  readonly stepSeconds: number;
 }
 
 export interface PrometheusOptions {
@@ -27,27 +36,47 @@ const MAX_REPLY_BYTES = 4 * 2 ** 20;
 
 /** @param http - its endpoint is the server; path prefix and query parameters of its URL are kept. The caller closes it. */
 export function createPrometheus(http: HttpClient, { timeoutMillis }: PrometheusOptions): Prometheus {
+  async function ask<Answer>(question: Question<Answer>, signal: AbortSignal): Promise<Answer> {
+    const { what, promql, path, times = {}, parse } = question;
+    // `nocache` keeps VictoriaMetrics from hiding the newest 30 seconds.
+    const form = new URLSearchParams({ query: promql, ...times, nocache: "1" });
+    try {
+      const { body } = await http.request({
+        what,
+        method: "POST",
+        path,
+        body: { type: "application/x-www-form-urlencoded", text: form.toString() },
+        signal,
+        deadlineMillis: timeoutMillis,
+        retry: true,
+        maxBytes: MAX_REPLY_BYTES,
+      });
+      return parse(body, what, (words) => http.mask(words));
+    } catch (thrown) {
+      throw explained(thrown, promql, http);
+    }
+  }
+
   return {
-    async query(what, promql, signal) {
-      // No `step`: VictoriaMetrics shrinks its look-back with it. `nocache` keeps it from hiding the newest 30 seconds.
-      const form = new URLSearchParams({ query: promql, nocache: "1" });
-      try {
-        const { body } = await http.request({
-          what,
-          method: "POST",
-          path: "/api/v1/query",
-          body: { type: "application/x-www-form-urlencoded", text: form.toString() },
-          signal,
-          deadlineMillis: timeoutMillis,
-          retry: true,
-          maxBytes: MAX_REPLY_BYTES,
-        });
-        return parseSamples(body, what, (words) => http.mask(words));
-      } catch (thrown) {
-        throw explained(thrown, promql, http);
-      }
+    // No `step`: VictoriaMetrics shrinks its look-back with it.
+    query: (what, promql, signal) => ask({ what, promql, path: "/api/v1/query", parse: parseSamples }, signal),
+    queryRange(what, promql, { start, end, stepSeconds }, signal) {
+      const times = { start: unixSeconds(start), end: unixSeconds(end), step: String(stepSeconds) };
+      return ask({ what, promql, path: "/api/v1/query_range", times, parse: parseSeries }, signal);
     },
   };
+}
+
+interface Question<Answer> {
+  readonly what: string;
+  readonly promql: string;
+  readonly path: string;
+  readonly times?: Readonly<Record<"start" | "end" | "step", string>>;
+  readonly parse: (body: string, what: string, mask: (words: string) => string) => Answer;
+}
+
+function unixSeconds(date: Date): string {
+  return String(date.getTime() / 1_000);
 }
 
 /** A refused query is the query's fault: it says so, and shows the query so that it can be tried elsewhere. */

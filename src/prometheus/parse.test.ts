@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { parseSamples } from "./parse.ts";
+import { parseSamples, parseSeries } from "./parse.ts";
 
 const POD = { pod: "a" };
 
@@ -193,6 +193,54 @@ describe("parseSamples", () => {
           }
         }
       }),
+    );
+  });
+});
+
+describe("parseSeries", () => {
+  it("yields every value of each series, the oldest first", () => {
+    const result = [
+      {
+        metric: POD,
+        values: [
+          [1, "1.5"],
+          [2, "+Inf"],
+        ],
+      },
+      { metric: {}, values: [] },
+    ];
+    expect(parseSeries(reply("matrix", result), "history query")).toEqual([
+      { labels: POD, values: [1.5, Number.POSITIVE_INFINITY] },
+      { labels: {}, values: [] },
+    ]);
+  });
+
+  it.each([
+    [reply("vector", []), 'its resultType is "vector", expected "matrix"'],
+    [reply("matrix", {}), "its result is {}, expected a list"],
+    [reply("matrix", [{ metric: POD }]), 'the samples of {"pod":"a"} are missing, expected a list'],
+    [
+      reply("matrix", [
+        {
+          metric: POD,
+          values: [
+            [1, "1"],
+            [2, 2],
+          ],
+        },
+      ]),
+      'the sample of {"pod":"a"} is [2,2], expected [time, "number"]',
+    ],
+    [reply("matrix", [{ values: [] }]), "the labels of an entry are missing, expected an object of texts"],
+  ])("refuses what is malformed: %s", (body, words) => {
+    expect(() => parseSeries(body, "history query")).toThrow(
+      expect.objectContaining({ code: "REPLY_INVALID", message: `history query: ${words}` }),
+    );
+  });
+
+  it("refuses an incomplete reply", () => {
+    expect(() => parseSeries(reply("matrix", [], { warnings: ["x"] }), "history query")).toThrow(
+      expect.objectContaining({ code: "QUERY_INCOMPLETE", message: "history query: the server warns: x" }),
     );
   });
 });

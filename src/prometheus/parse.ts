@@ -8,7 +8,14 @@ export interface Sample {
   readonly value: number;
 }
 
-/** The envelope of /api/v1/query, as far as it is read; what a server leaves out is undefined. */
+/** One series over time. */
+export interface Series {
+  readonly labels: Readonly<Record<string, string>>;
+  /** The oldest first, each as a `Sample`'s. */
+  readonly values: readonly number[];
+}
+
+/** The envelope of /api/v1/query and /api/v1/query_range, as far as it is read; what a server leaves out is undefined. */
 interface Envelope {
   readonly status?: unknown;
   readonly error?: unknown;
@@ -48,6 +55,35 @@ interface Entry {
  */
 export function parseSamples(body: string, what: string, mask = (words: string) => words): Sample[] {
   const asked = { what, mask };
+  const { resultType, result } = parseResult(body, ["vector", "matrix"], asked);
+  return result.map((entry) => parseEntry(entry, resultType, asked));
+}
+
+/**
+ * Reads the reply to a range query.
+ *
+ * @throws RebalancerError as `parseSamples` does.
+ */
+export function parseSeries(body: string, what: string, mask = (words: string) => words): Series[] {
+  const asked = { what, mask };
+  const { result } = parseResult(body, ["matrix"], asked);
+  return result.map((entry) => {
+    const { metric, values } = labelled(entry, asked);
+    if (!Array.isArray(values)) {
+      throw invalid(asked, `the samples of ${shown(metric, asked)} are ${shown(values, asked)}, expected a list`);
+    }
+    return { labels: metric, values: (values as unknown[]).map((point) => parsePoint(point, metric, asked)) };
+  });
+}
+
+type ResultType = "vector" | "matrix";
+
+interface Result {
+  readonly resultType: ResultType;
+  readonly result: readonly unknown[];
+}
+
+function parseResult(body: string, expected: readonly ResultType[], asked: Asked): Result {
   const envelope = parseEnvelope(body, asked);
   if (envelope.status === "error") throw failed(asked, `the server says: ${said(envelope.error, asked)}`);
   if (envelope.status !== "success")
@@ -57,11 +93,13 @@ export function parseSamples(body: string, what: string, mask = (words: string) 
   if (resultType === "scalar" || resultType === "string") {
     throw failed(asked, `it yields a ${resultType}, expected one sample for each pod`);
   }
-  if (resultType !== "vector" && resultType !== "matrix") {
-    throw invalid(asked, `its resultType is ${shown(resultType, asked)}, expected "vector" or "matrix"`);
+  const known = expected.find((type) => type === resultType);
+  if (known === undefined) {
+    const types = expected.map((type) => `"${type}"`).join(" or ");
+    throw invalid(asked, `its resultType is ${shown(resultType, asked)}, expected ${types}`);
   }
   if (!Array.isArray(result)) throw invalid(asked, `its result is ${shown(result, asked)}, expected a list`);
-  return (result as unknown[]).map((entry) => parseEntry(entry, resultType, asked));
+  return { resultType: known, result: result as unknown[] };
 }
 
 function parseEnvelope(body: string, asked: Asked): Envelope {
@@ -87,19 +125,26 @@ function assertWhole({ warnings, isPartial }: Envelope, asked: Asked): void {
   }
 }
 
-function parseEntry(entry: unknown, resultType: "vector" | "matrix", asked: Asked): Sample {
-  const { metric, value, values, histogram, histograms } = (entry ?? {}) as Entry;
+function parseEntry(entry: unknown, resultType: ResultType, asked: Asked): Sample {
+  const { metric, value, values } = labelled(entry, asked);
+  const point = resultType === "vector" ? value : lastPoint(values);
+  return { labels: metric, value: parsePoint(point, metric, asked) };
+}
+
+function labelled(entry: unknown, asked: Asked): Entry & { readonly metric: Record<string, string> } {
+  const { metric, histogram, histograms, ...rest } = (entry ?? {}) as Entry;
   if (histogram !== undefined || histograms !== undefined) {
     throw failed(asked, `it yields a native histogram (${shown(metric, asked)}), expected numbers`);
   }
   if (!isLabelSet(metric))
     throw invalid(asked, `the labels of an entry are ${shown(metric, asked)}, expected an object of texts`);
-  const point = resultType === "vector" ? value : lastPoint(values);
+  return { ...rest, metric };
+}
+
+function parsePoint(point: unknown, metric: Record<string, string>, asked: Asked): number {
   const number = isPoint(point) ? parseNumber(point[1]) : undefined;
-  if (number === undefined) {
-    throw invalid(asked, `the sample of ${shown(metric, asked)} is ${shown(point, asked)}, expected [time, "number"]`);
-  }
-  return { labels: metric, value: number };
+  if (number !== undefined) return number;
+  throw invalid(asked, `the sample of ${shown(metric, asked)} is ${shown(point, asked)}, expected [time, "number"]`);
 }
 
 function isLabelSet(metric: unknown): metric is Record<string, string> {

@@ -4,7 +4,7 @@ import { imbalanceOf } from "../forecast/imbalance.ts";
 import { nameOf } from "../kafka/assignors/assignor.ts";
 import { type Group, type Protocol, replaceMembers, settle } from "../kafka/assignors/orders.ts";
 import type { ProtocolName } from "../kafka/assignors/protocols.ts";
-import type { Clock, Cluster, GroupSource, MetricsSource } from "../ports.ts";
+import type { Clock, Cluster, GroupSource, HistorySource, MetricsSource } from "../ports.ts";
 import { drawOne, type Random, randomTopicId, seededRandom, shuffled } from "../random.ts";
 import type { Rotation, Signal } from "../types.ts";
 import { createSimulatedCluster } from "./cluster.ts";
@@ -18,6 +18,7 @@ import {
 } from "./consumer-group.ts";
 import { partitionsOf } from "./coordinator.ts";
 import { simulatedGroupSource } from "./group-source.ts";
+import { simulatedHistorySource } from "./history-source.ts";
 import { addWorkload, createWorld, type KubernetesWorld, livingPods, type SimulatedPod } from "./kubernetes-world.ts";
 import { createRates, type RateProcess, type RateShape } from "./partition-rates.ts";
 import { createScrapes, type ScrapeSettings, scrapedMetrics } from "./scrapes.ts";
@@ -65,6 +66,7 @@ export interface Simulation {
   readonly metrics: MetricsSource;
   /** The group as Kafka tells of it. */
   readonly groupSource: GroupSource;
+  readonly historySource: HistorySource;
   /** The group as of now. */
   group(): SimulatedGroup;
   consumers(): readonly ConsumerState[];
@@ -139,6 +141,7 @@ export function createSimulation(settings: SimulationSettings, clock: Clock): Si
     cluster: createSimulatedCluster(world, clock, settings.rotations),
     metrics: scrapedMetrics(readings),
     groupSource: simulatedGroupSource(advanced, { ...settings, noise, random: seededRandom(settings.seed) }),
+    historySource: simulatedHistorySource(advanced, capacity, seededRandom(settings.seed)),
     draws,
     group: advanced,
     consumers: () => advanced().consumers(),

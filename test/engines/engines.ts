@@ -18,7 +18,7 @@ if (missing !== undefined) process.stderr.write(`Skipped, not tested: ${missing}
 const NEVER = new AbortController().signal;
 
 /** A client of the product that asks for one moment; the time is a parameter of the endpoint's own URL. */
-async function withClient<Value>(
+export async function withClient<Value>(
   url: string,
   time: number | undefined,
   use: (prometheus: Prometheus) => Promise<Value>,

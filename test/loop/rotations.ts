@@ -34,13 +34,13 @@ const STEADY_MILLIS = 14_000;
 
 /**
  * @param turns - how many runs at most.
- * @param enough - whether the last one need not be followed by another.
+ * @param enough - whether what was played so far need not be followed by another.
  */
 export async function playTurns(
   stage: Stage,
   options: CellOptions,
   turns: number,
-  enough: (last: Turn) => boolean = () => false,
+  enough: (played: readonly Turn[]) => boolean,
 ): Promise<readonly Turn[]> {
   await using running = new AsyncDisposableStack();
   const group = await startGroup(stage, options, running);
@@ -52,10 +52,9 @@ export async function playTurns(
   const product = await installIn(stage, group, { ...options, settings });
   const played: Turn[] = [];
   for (let turn = 0; turn < turns; turn += 1) {
-    const last = await playTurn(group, options, turn, () => product.run());
-    played.push(last);
+    played.push(await playTurn(group, options, turn, () => product.run()));
     await keep(`turns ${options.name}`, played);
-    if (enough(last)) break;
+    if (enough(played)) break;
     await forgetRemovals(stage, group, options);
   }
   return played;
