@@ -181,7 +181,9 @@ export function createKubeClient(server: { url: string; ca: string; token: strin
     const list = await succeed<{ items: Pod[]; metadata: { resourceVersion: string } }>("GET", path);
     const now = Date.now();
     const events: PodEvent[] = list.items.map((pod) => ({ type: "ADDED", at: now, pod }));
-    const watch = open("GET", `${path}&watch=1&resourceVersion=${list.metadata.resourceVersion}`);
+    // Left to itself the API server ends a watch after half an hour.
+    const version = `resourceVersion=${list.metadata.resourceVersion}`;
+    const watch = open("GET", `${path}&watch=1&timeoutSeconds=86400&${version}`);
     return await recordWatch(watch, events);
   }
 
