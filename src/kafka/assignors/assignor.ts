@@ -1,6 +1,6 @@
 /** What every model of an assignor takes and gives. Pure: the same group in the same order has the same assignment. */
 
-/** One partition of one topic. */
+/** One partition of one topic. Never changed, so that several may hold the same object. */
 export interface TopicPartition {
   readonly topic: string;
   readonly partition: number;
@@ -22,6 +22,26 @@ export interface Member {
   readonly owned: readonly TopicPartition[];
   /** The generation in which it owned that; -1 for a newcomer. */
   readonly generation: number;
+}
+
+const MADE = new WeakMap<ReadonlyMap<string, number>, ReadonlyMap<string, readonly TopicPartition[]>>();
+
+/**
+ * All partitions of each topic, ascending. Every round of a group asks for them, and is given the same objects.
+ *
+ * @param counts - number of partitions by topic.
+ */
+export function allPartitions(counts: ReadonlyMap<string, number>): ReadonlyMap<string, readonly TopicPartition[]> {
+  const made =
+    MADE.get(counts) ??
+    new Map(
+      [...counts].map(([topic, count]) => [
+        topic,
+        Array.from({ length: count }, (_none, partition) => ({ topic, partition })),
+      ]),
+    );
+  MADE.set(counts, made);
+  return made;
 }
 
 /** Member id -> what it is assigned, in the assignor's own order. */

@@ -78,10 +78,15 @@ export function tableFor(peak: number, buckets: number = SMALLEST_TABLE): number
 
 /** As {@link inHashOrder}, for a table with a number of buckets that is known: a power of two. */
 export function inBuckets<Item>(items: readonly Item[], hashOf: (item: Item) => number, buckets: number): Item[] {
+  let [last, inOrder] = [0, true];
   const placed = items.map((item) => {
     const hash = hashOf(item);
-    return { item, bucket: (hash ^ (hash >>> 16)) & (buckets - 1) };
+    const bucket = (hash ^ (hash >>> 16)) & (buckets - 1);
+    inOrder &&= bucket >= last;
+    last = bucket;
+    return { item, bucket };
   });
-  // The sort is stable: in one bucket the older key comes first.
-  return placed.toSorted((one, other) => one.bucket - other.bucket).map(({ item }) => item);
+  // The sort is stable: in one bucket the older key comes first. Most often there is nothing to sort.
+  if (!inOrder) placed.sort((one, other) => one.bucket - other.bucket);
+  return placed.map(({ item }) => item);
 }

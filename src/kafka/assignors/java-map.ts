@@ -52,7 +52,7 @@ export class JavaMap<Key, Value> {
 
   /** In Java's order. */
   keys(): Key[] {
-    return this.entries().map(([key]) => key);
+    return inBuckets([...this.#values.keys()], this.#hashOf, this.#buckets);
   }
 
   /** In Java's order. */

@@ -1,4 +1,4 @@
-import type { Assignment, Member, TopicPartition } from "./assignor.ts";
+import { allPartitions, type Assignment, type Member, type TopicPartition } from "./assignor.ts";
 import { compareText } from "./java-group.ts";
 import { insist, Movements } from "./librdkafka-movements.ts";
 
@@ -75,10 +75,9 @@ export function librdkafkaSticky(partitions: ReadonlyMap<string, number>, member
 
 function seat(partitions: ReadonlyMap<string, number>, members: readonly Member[]): Group {
   const topics = new Map<string, Topic>();
-  for (const [topic, count] of partitions) {
+  for (const [topic, numbered] of allPartitions(partitions)) {
     const subscribers = members.filter((member) => member.topics.includes(topic)).map(({ id }) => id);
-    const numbered = Array.from({ length: count }, (_none, partition) => ({ topic, partition }));
-    if (count > 0 && subscribers.length > 0) topics.set(topic, { partitions: numbered, subscribers });
+    if (numbered.length > 0 && subscribers.length > 0) topics.set(topic, { partitions: numbered, subscribers });
   }
   const hands = members.map((member): [string, Hand] => {
     const wanted = new Set(member.topics);
@@ -90,27 +89,35 @@ function seat(partitions: ReadonlyMap<string, number>, members: readonly Member[
 
 /** Gives each member what it says it owns; of several claims to a partition that of the newest generation holds. */
 function claim(group: Group, members: readonly Member[]): void {
-  const claims = new Map<TopicPartition, Member[]>();
+  const claims = new Map<TopicPartition, readonly Member[]>();
   const same = interned(group);
   for (const member of members) {
+    const alone = [member];
     for (const owned of member.owned) {
       const partition = same(owned);
-      claims.set(partition, [...(claims.get(partition) ?? []), member]);
+      const others = claims.get(partition);
+      claims.set(partition, others === undefined ? alone : [...others, member]);
       group.owners.set(partition, member.id);
     }
   }
   // The library's maps walk from the newest entry to the oldest.
-  for (const [partition, claimants] of [...claims].toReversed()) {
-    const generations = new Set(claimants.map(({ generation }) => generation));
-    if (generations.size < claimants.length) {
-      // Two of the same generation: nobody has it.
-      group.owners.delete(partition);
-      continue;
-    }
-    const [newest, older] = claimants.toSorted((one, other) => other.generation - one.generation);
-    group.hands.get(newest?.id ?? "")?.partitions.push(partition);
-    if (older !== undefined) group.previous.set(partition, older.id);
+  for (const partition of [...claims.keys()].toReversed()) settleClaim(group, partition, claims.get(partition) ?? []);
+}
+
+function settleClaim(group: Group, partition: TopicPartition, claimants: readonly Member[]): void {
+  const [only, another] = claimants;
+  if (another === undefined) {
+    group.hands.get(only?.id ?? "")?.partitions.push(partition);
+    return;
   }
+  if (new Set(claimants.map(({ generation }) => generation)).size < claimants.length) {
+    // Two of the same generation: nobody has it.
+    group.owners.delete(partition);
+    return;
+  }
+  const [newest, older] = claimants.toSorted((one, other) => other.generation - one.generation);
+  group.hands.get(newest?.id ?? "")?.partitions.push(partition);
+  if (older !== undefined) group.previous.set(partition, older.id);
 }
 
 /** One object for each partition, so that it can be a key: that of the topic, or one that stands for a partition that is gone. */
@@ -150,17 +157,18 @@ function wantTheSame({ topics, hands }: Group): boolean {
 function inTurn(group: Group): TopicPartition[] {
   const dealt: TopicPartition[] = [];
   for (const hand of group.hands.values()) hand.partitions.sort(comparePartitions);
-  const left = [...group.hands.values()].map(({ id, partitions }) => ({
-    id,
-    partitions: partitions.filter((partition) => subscribersOf(group, partition).length > 0),
-  }));
-  for (;;) {
-    const most = left.reduce((best, one) => (compareHands(one, best) > 0 ? one : best));
-    const moved = most.partitions.findIndex((partition) => group.previous.has(partition));
-    const [next] = most.partitions.splice(Math.max(moved, 0), 1);
-    if (next === undefined) return dealt;
-    dealt.push(next);
+  const left = [...group.hands.values()]
+    .toSorted((one, other) => compareText(other.id, one.id))
+    .map(({ partitions }) => partitions.filter((partition) => subscribersOf(group, partition).length > 0));
+  // Whoever has the most left, and of those the last by id: level by level, all that have so many are next in turn.
+  for (let most = Math.max(...left.map((partitions) => partitions.length)); most > 0; most -= 1) {
+    for (const partitions of left) {
+      if (partitions.length < most) continue;
+      const moved = group.previous.size === 0 ? 0 : partitions.findIndex((partition) => group.previous.has(partition));
+      dealt.push(...partitions.splice(Math.max(moved, 0), 1));
+    }
   }
+  return dealt;
 }
 
 /**
@@ -209,13 +217,17 @@ function narrow(group: Group, ranked: readonly Hand[]): Scope {
  */
 function even(scope: Scope, partitions: readonly TopicPartition[]): boolean {
   let changed = false;
+  // Asked again after a move only: between two, nothing changes.
+  let balanced: boolean | undefined;
   for (let modified = true; modified;) {
     modified = false;
     for (const partition of partitions) {
-      if (isBalanced(scope)) break;
+      balanced ??= isBalanced(scope);
+      if (balanced) break;
       const taker = takerOf(scope, partition);
       if (taker === undefined) continue;
       move(scope, partition, taker);
+      balanced = undefined;
       modified = true;
       changed = true;
     }
@@ -229,8 +241,8 @@ function takerOf({ group, ranked }: Scope, partition: TopicPartition): Hand | un
   const holdsTwoLess = (hand: Hand): boolean => hand.partitions.length + 1 < owner.partitions.length;
   const before = group.previous.get(partition);
   if (before !== undefined && holdsTwoLess(handOf(group, before))) return handOf(group, before);
-  const others = subscribersOf(group, partition).filter((id) => id !== owner.id);
-  if (!others.some((id) => holdsTwoLess(handOf(group, id)))) return undefined;
+  if (!subscribersOf(group, partition).some((id) => id !== owner.id && holdsTwoLess(handOf(group, id))))
+    return undefined;
   return ranked.find(({ topics }) => topics.has(partition.topic));
 }
 
@@ -276,12 +288,11 @@ function holdersOf({ hands }: Group): Map<TopicPartition, Hand> {
   return holders;
 }
 
-/** The sum of the differences between any two members. */
+/** The sum of the differences between any two members: of each to all that have no more, and less to all that have no less. */
 function imbalance(counts: readonly number[]): number {
-  return counts.reduce(
-    (sum, one, place) => sum + counts.slice(place + 1).reduce((rest, other) => rest + Math.abs(one - other), 0),
-    0,
-  );
+  return counts
+    .toSorted((one, other) => one - other)
+    .reduce((sum, count, place) => sum + count * (2 * place + 1 - counts.length), 0);
 }
 
 function countOf({ partitions }: { readonly partitions: readonly TopicPartition[] }): number {

@@ -4,7 +4,8 @@
  * Not here: a static member (KIP-345) that returns within its session timeout. It takes up what it owned, without a rebalance.
  */
 
-import { type Assignor, type Member, nameOf } from "./assignor.ts";
+import type { Assignor, Member, TopicPartition } from "./assignor.ts";
+import { PartitionMap } from "./partition-map.ts";
 
 export interface Group {
   /** Number of partitions by topic. */
@@ -106,10 +107,14 @@ export function rebalanceOnce(assign: Assignor, group: Group): Group {
 
 /** Whether a member must give up what it owned. */
 export function somebodyGaveUp(before: Group, after: Group): boolean {
-  const owned = new Map(after.members.map((member) => [member.id, new Set(member.owned.map(nameOf))]));
-  return before.members.some(({ id, owned: earlier }) =>
-    earlier.some((partition) => !owned.get(id)?.has(nameOf(partition))),
-  );
+  const owned = new Map(after.members.map((member) => [member.id, member.owned]));
+  return before.members.some((member) => !includesAll(owned.get(member.id) ?? [], member.owned));
+}
+
+function includesAll(owned: readonly TopicPartition[], wanted: readonly TopicPartition[]): boolean {
+  const known = new PartitionMap<true>();
+  for (const partition of owned) known.set(partition, true);
+  return wanted.every((partition) => known.has(partition));
 }
 
 function without(group: Group, replacements: readonly Replacement[]): Group {

@@ -1,7 +1,8 @@
 /** First phase of the sticky assignors: which of the partitions that members say they own count as theirs. */
 
-import type { Member, TopicPartition } from "./assignor.ts";
-import { hashOfText, inHashOrder } from "./java-group.ts";
+import { allPartitions, type Member, type TopicPartition } from "./assignor.ts";
+import { assignableTopics, hashOfText, inHashOrder } from "./java-group.ts";
+import { PartitionMap } from "./partition-map.ts";
 
 /** The group as both sticky algorithms see it. Partitions are the same objects throughout, so that `===` and maps work. */
 export interface StickyGroup {
@@ -14,24 +15,23 @@ export interface StickyGroup {
 }
 
 /** Puts one object in the place of all that mean the same partition, and the members in the client's order. */
-export function internMembers(topics: ReadonlyMap<string, number>, members: readonly Member[]): StickyGroup {
-  const known = new Map<string, TopicPartition>();
-  const intern = (topic: string, partition: number): TopicPartition => {
-    const key = `${topic}/${partition}`;
-    const found = known.get(key) ?? { topic, partition };
-    known.set(key, found);
-    return found;
+export function internMembers(partitions: ReadonlyMap<string, number>, members: readonly Member[]): StickyGroup {
+  const topics = assignableTopics(partitions, members);
+  const existing = allPartitions(partitions);
+  const partitionsOf = new Map([...topics.keys()].map((topic) => [topic, existing.get(topic) ?? []]));
+  const gone = new PartitionMap<TopicPartition>();
+  const intern = (partition: TopicPartition): TopicPartition => {
+    const known = partitionsOf.get(partition.topic)?.[partition.partition] ?? gone.get(partition);
+    if (known === undefined) gone.set(partition, partition);
+    return known ?? partition;
   };
-  const partitionsOf = [...topics].map(
-    ([topic, count]) => [topic, Array.from({ length: count }, (_none, partition) => intern(topic, partition))] as const,
-  );
   return {
     topics,
     members: inHashOrder(members, ({ id }) => hashOfText(id)).map((member) => ({
       ...member,
-      owned: member.owned.map(({ topic, partition }) => intern(topic, partition)),
+      owned: member.owned.map(intern),
     })),
-    partitionsOf: new Map(partitionsOf),
+    partitionsOf,
   };
 }
 

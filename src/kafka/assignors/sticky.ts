@@ -1,5 +1,4 @@
 import type { Assignment, Member, TopicPartition } from "./assignor.ts";
-import { assignableTopics } from "./java-group.ts";
 import { internMembers, remove, settleClaims } from "./sticky-claims.ts";
 import { assignToEqual } from "./sticky-equal.ts";
 import { assignToUnequal } from "./sticky-unequal.ts";
@@ -42,8 +41,7 @@ interface StickyResult {
 }
 
 function assignSticky(partitions: ReadonlyMap<string, number>, members: readonly Member[]): StickyResult {
-  const topics = assignableTopics(partitions, members);
-  const group = internMembers(topics, members);
+  const group = internMembers(partitions, members);
   const claims = settleClaims(group);
   if (subscribeEqually(group.members)) return assignToEqual(group, claims);
   const assignment = assignToUnequal(group, claims);

@@ -57,9 +57,13 @@ export function uniformGroup(
   };
 }
 
+/** Of each group, whose ids stay the same while its members change. */
+const IDS = new WeakMap<ReadonlyMap<string, string>, ReadonlyMap<string, TopicId>>();
+
 /** By topic; a topic whose id is not known is given one. */
 function idsOf(topicIds: ReadonlyMap<string, string>): (topic: string) => TopicId {
-  const ids = new Map([...topicIds].map(([topic, text]) => [topic, readTopicId(text)]));
+  const ids = IDS.get(topicIds) ?? new Map([...topicIds].map(([topic, text]) => [topic, readTopicId(text)]));
+  IDS.set(topicIds, ids);
   return (topic) => ids.get(topic) ?? NO_ID;
 }
 
@@ -108,7 +112,9 @@ export function settleTarget({ members, idOf }: UniformGroup, target: Target): A
   return new Map(
     members.map(({ id, hand }) => {
       const before = listed(hand);
-      const after = listed(target.get(id) ?? hand);
+      const changed = target.get(id);
+      if (changed === undefined) return [id, before];
+      const after = listed(changed);
       const isSame =
         before.length === after.length && after.every(({ topic, partition }) => hand.get(topic)?.has(partition));
       return [id, isSame ? before : listed(handOf(after, idOf))];

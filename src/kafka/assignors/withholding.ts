@@ -1,4 +1,5 @@
-import { type Assignor, type Member, nameOf } from "./assignor.ts";
+import type { Assignor, Member } from "./assignor.ts";
+import { PartitionMap } from "./partition-map.ts";
 
 /**
  * Makes a cooperative protocol (KIP-429) of an assignor that gives each partition to its new owner at once: what another
@@ -15,12 +16,14 @@ export function withholding(assignor: Assignor): Assignor {
     return new Map(
       [...assignor(partitions, members)].map(([id, given]) => [
         id,
-        given.filter((partition) => (owners.get(nameOf(partition)) ?? id) === id),
+        given.filter((partition) => (owners.get(partition) ?? id) === id),
       ]),
     );
   };
 }
 
-function ownersOf(members: readonly Member[]): Map<string, string> {
-  return new Map(members.flatMap(({ id, owned }) => owned.map((partition) => [nameOf(partition), id] as const)));
+function ownersOf(members: readonly Member[]): PartitionMap<string> {
+  const owners = new PartitionMap<string>();
+  for (const { id, owned } of members) for (const partition of owned) owners.set(partition, id);
+  return owners;
 }
