@@ -26,7 +26,7 @@ const AIMS: Readonly<Record<number, { readonly cpuRatio: number; readonly peakMe
 /** Of the step that asks all queries to the slowest of them. */
 const FETCH_RATIO_AIM = 1.3;
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
@@ -160,7 +160,7 @@ export function fetchTable({ scenarios }: Measured): string {
   );
 }
 
-function table(head: Row, rows: readonly Row[]): string {
+export function table(head: Row, rows: readonly Row[]): string {
   const line = (cells: Row) => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }

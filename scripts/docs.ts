@@ -298,7 +298,7 @@ const GATES: Readonly<Record<HoldReason, string>> = {
   not_unusual:
     "`forecast` without partitions and their rates, or with an assignor that nobody can predict: fewer than 95 % of random deals, or of the last week, are more even, or no threshold of `balanced` is passed.",
   no_gain:
-    "`forecast`: no candidate's pessimistic end (p90) removes `MINIMUM_IMPROVEMENT_PERCENT` of what could be removed and 2 % of busiest / mean, and pays back within `COOLDOWN`.",
+    "`forecast`: no candidate's pessimistic end (p90) removes `MINIMUM_IMPROVEMENT_PERCENT` of what could be removed and 2 % of busiest / mean, makes it worse with a chance of 5 % at most, and pays back within `COOLDOWN`.",
   no_eligible_target: "No chosen pod may be removed: each is terminating, not Ready, exempt or too young.",
 };
 

@@ -32,12 +32,14 @@ export function rotationOf(
   const removed = removal.steps.filter(({ outcome }) => !NOT_REMOVED.includes(outcome));
   const before = imbalanceToday(group);
   if (removed.length === 0 || before === undefined) return undefined;
+  const chosen = decision.forecast?.chosen;
   return {
     at: group.snapshot.observedAt,
     pods: removed.map(({ pod }) => pod),
     group: groupMark(group),
     before,
-    expected: decision.forecast?.chosen?.after,
+    // Nothing was forecast of one alone whose second did not go.
+    expected: removed.length === chosen?.pods.length ? chosen.after : undefined,
     after: undefined,
     order: undefined,
   };
@@ -49,7 +51,7 @@ export function rotationOf(
  * @returns the rotation with that; as it was where nobody can tell who owns what, or the group does not come to rest.
  */
 export async function withAftermath(
-  rotation: Rotation,
+  { rotation, atOnce }: { readonly rotation: Rotation; readonly atOnce: boolean },
   before: Group,
   ports: AftermathPorts,
   signal: AbortSignal,
@@ -65,7 +67,7 @@ export async function withAftermath(
     if (group !== undefined && isAtRest(group, earlier)) {
       const ownership = ownershipOf({ ...group, partitions: earlier.partitions }, pods);
       const after = imbalanceToday({ ...before, ownership });
-      return { ...rotation, after, order: orderSeen(earlier, group) };
+      return { ...rotation, after, order: orderSeen(earlier, group, atOnce) };
     }
     if (ports.clock.now().getTime() >= until) return rotation;
     await ports.clock.sleep(LOOK_EVERY_MILLIS, signal);

@@ -138,7 +138,8 @@ async function runSteps(run: Progress, ports: Ports, policy: Policy, limits: Lim
   const rotatePorts = { cluster, lock, clock, narrator };
   run.removal = await step("act", () => rotate(plan, rotatePorts, policy, limits), tellRemoval);
 
-  const check = (made: Rotation) => step("check", () => withAftermath(made, group, ports, signal), tellRotation);
+  const check = (rotation: Rotation) =>
+    step("check", () => withAftermath({ ...decision, rotation }, group, ports, signal), tellRotation);
   run.rotation = await lookBack(rotationOf(group, decision, run.removal, policy), { group, check, lock, narrator });
 }
 

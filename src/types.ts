@@ -260,8 +260,10 @@ export interface Forecast {
 
 /** What comes of rotating these pods, over the orders of leaving and joining and the errors in the rates. */
 export interface CandidateForecast {
-  /** Those of a pair go at once. */
+  /** In the order of removal. */
   readonly pods: readonly string[];
+  /** Whether all go at once, or the second once the first is replaced. */
+  readonly atOnce: boolean;
   /** Of the imbalance after it, and its mean. */
   readonly after: Spread;
   readonly expected: number;

@@ -20,6 +20,8 @@ import { NOT_REMOVED, type Policy, type RunReport, type Spread } from "../../src
 export interface Circumstances {
   /** Whether `balanced` asks its thresholds. */
   readonly gate: "on" | "off";
+  /** MAX_PODS_TO_DELETE of the product's own runs. */
+  readonly maxPods: number;
   /** Whether several pods go at once, or each once the one before is replaced. The product removes one at a time whatever this says. */
   readonly atOnce: boolean;
 }
@@ -38,10 +40,13 @@ const NOTHING: Acted = { podsRemoved: 0 };
 
 export const POLICIES = {
   /** The product's own run. */
-  balanced: async (simulation, { gate }) =>
-    actedIn(await runProduct(simulation, gate === "on" ? {} : { cpuVarianceThreshold: 0, lagVarianceThreshold: 0 })),
+  balanced: async (simulation, { gate, maxPods: maxPodsToDelete }) => {
+    const ungated = gate === "off" && { cpuVarianceThreshold: 0, lagVarianceThreshold: 0 };
+    return actedIn(await runProduct(simulation, { maxPodsToDelete, ...ungated }));
+  },
   /** The same, looking ahead. */
-  forecast: async (simulation) => actedIn(await runProduct(simulation, { strategy: "forecast" })),
+  forecast: async (simulation, { maxPods: maxPodsToDelete }) =>
+    actedIn(await runProduct(simulation, { strategy: "forecast", maxPodsToDelete })),
   /** The same where nobody says who owns what. */
   "forecast-unowned": async (simulation) =>
     actedIn(await runProduct({ ...simulation, groupSource: UNKNOWN }, { strategy: "forecast" })),

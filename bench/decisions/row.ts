@@ -35,6 +35,8 @@ export interface RowSettings {
   readonly replacedBefore: number;
   /** How many rotations are on record, with the order that was seen: what `forecast` learns from. */
   readonly learned: number;
+  /** MAX_PODS_TO_DELETE. */
+  readonly maxPods: number;
   /** How many states are drawn, >= 1. */
   readonly states: number;
   readonly seed: number;
@@ -128,7 +130,8 @@ export async function playState(settings: RowSettings, state: number): Promise<O
   const floor = lowestImbalance(simulation.group().rates, settings.pods);
   const lagBefore = lagSeconds(simulation);
   const pausedBefore = [...simulation.group().pausedSeconds];
-  const circumstances = { gate: settings.gate, atOnce: settings.order !== "one-at-a-time" };
+  const { gate, maxPods } = settings;
+  const circumstances = { gate, maxPods, atOnce: settings.order !== "one-at-a-time" };
   let podsRemoved = 0;
   let expected: Spread | undefined;
   let begun = started;

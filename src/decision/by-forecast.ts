@@ -2,10 +2,11 @@
 
 import { short } from "../figures.ts";
 import { type Board, boardOf } from "../forecast/board.ts";
-import { forecast, MATTERS } from "../forecast/forecast.ts";
+import { forecast } from "../forecast/forecast.ts";
 import { futilityOf, hotPartitionOf, otherKindOf } from "../forecast/futility.ts";
 import { likelyOrders } from "../forecast/likely-orders.ts";
 import { type Ownership, unownedPartitions } from "../forecast/ownership.ts";
+import { MATTERS } from "../forecast/play.ts";
 import { rateErrorOf } from "../forecast/rate-error.ts";
 import { ineffectiveRotations } from "../forecast/rotations.ts";
 import { UnpredictableAssignment } from "../kafka/assignors/unpredictable.ts";
@@ -64,7 +65,8 @@ function decideKnowing(ownership: Ownership, group: Group, policy: Policy): Deci
 function decideOn(board: Board, ownership: Ownership, group: Group, policy: Policy): Decision {
   const states = new Map(group.pods.map((state) => [state.pod.name, state]));
   const { removable, passedOver } = candidatesAmong(board, states, policy);
-  const pairs = policy.maxPodsToDelete > 1 && tooFewPods(group.snapshot, policy, 2) === undefined;
+  const inTurn = policy.maxPodsToDelete > 1;
+  const pairs = { inTurn, atOnce: inTurn && tooFewPods(group.snapshot, policy, 2) === undefined };
   const scope = { removable, pairs, orders: likelyOrders(group), rateError: rateErrorOf(board.owners, group.pods) };
   const made = unlessUnpredictable(() => forecast(board, scope, policy));
   if (made === undefined) return decideInTheTail(group, policy);
@@ -76,7 +78,7 @@ function decideOn(board: Board, ownership: Ownership, group: Group, policy: Poli
     return pod === undefined ? [] : [{ pod, role: "best_forecast", score }];
   });
   const because = [`${todayIn(made)}; the rotation ${expectationOf(made.chosen)}`];
-  return { action: "rotate", because, targets, atOnce: targets.length > 1, ...known };
+  return { action: "rotate", because, targets, atOnce: targets.length > 1 && made.chosen?.atOnce === true, ...known };
 }
 
 function candidatesAmong({ owners }: Board, states: ReadonlyMap<string, PodState>, policy: Policy) {

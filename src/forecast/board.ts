@@ -62,23 +62,28 @@ export function assignorGroupOf({ partitions, topicIds, members }: ConsumerGroup
   };
 }
 
+/** Numbers of owners: those that go at once, then those that go once these are replaced, and so on. */
+export type Plan = readonly (readonly number[])[];
+
 /**
  * Who has what once the members of these owners were replaced, and those that replace them count for the same owners.
  *
- * @param gone - numbers of owners.
  * @throws UnpredictableAssignment, or Error where the assignor fails or the group does not settle.
  */
-export function replaceOwners(board: Board, gone: readonly number[], order: Order, random: Random): Hands {
+export function replaceOwners(board: Board, plan: Plan, order: Order, random: Random): Hands {
   const numbers = ownerNumbers(board.owners);
-  const replacements = gone.flatMap((number): Replacement[] =>
-    (board.owners[number]?.members ?? []).map((member) => {
-      const id = newcomerId(member, board.owners[number]?.pod, random);
-      numbers.set(id, number);
-      const { topics, instanceId } = member;
-      return { leaves: member.id, joins: { id, topics, ...(instanceId !== undefined && { instanceId }) } };
-    }),
-  );
-  return handsOf(replaceMembers(board.protocol, board.group, replacements, order), numbers, board);
+  const replaced = plan.reduce((group, together) => {
+    const replacements = together.flatMap((number): Replacement[] =>
+      (board.owners[number]?.members ?? []).map((member) => {
+        const id = newcomerId(member, board.owners[number]?.pod, random);
+        numbers.set(id, number);
+        const { topics, instanceId } = member;
+        return { leaves: member.id, joins: { id, topics, ...(instanceId !== undefined && { instanceId }) } };
+      }),
+    );
+    return replaceMembers(board.protocol, group, replacements, order);
+  }, board.group);
+  return handsOf(replaced, numbers, board);
 }
 
 function ownerNumbers(owners: readonly Owner[]): Map<string, number> {

@@ -25,8 +25,11 @@ async function boardIn(changes: Partial<SimulationSettings> = {}): Promise<Board
 const LEAVE_FIRST = { "leave-first": 1, "join-first": 0, "one-barrier": 0 };
 const ONE_BARRIER = { "leave-first": 0, "join-first": 0, "one-barrier": 1 };
 
+const NO_PAIRS = { atOnce: false, inTurn: false };
+const AT_ONCE = { atOnce: true, inTurn: false };
+
 function scopeOf(board: Board, changes: Partial<ForecastScope> = {}): ForecastScope {
-  return { removable: [...board.owners.keys()], pairs: true, orders: LEAVE_FIRST, rateError: 0.02, ...changes };
+  return { removable: [...board.owners.keys()], pairs: AT_ONCE, orders: LEAVE_FIRST, rateError: 0.02, ...changes };
 }
 
 describe("a forecast", () => {
@@ -56,7 +59,7 @@ describe("a forecast", () => {
 
   it("finds that a single pod gets back what it had where both are in one rebalance, and looks at pairs", async () => {
     const board = await boardIn();
-    const single = forecast(board, scopeOf(board, { orders: ONE_BARRIER, pairs: false }), POLICY);
+    const single = forecast(board, scopeOf(board, { orders: ONE_BARRIER, pairs: NO_PAIRS }), POLICY);
     for (const { after } of single.candidates) expect(after.p50).toBeCloseTo(single.imbalance);
     expect(single.chosen).toBeUndefined();
     const pairs = forecast(board, scopeOf(board, { orders: ONE_BARRIER }), POLICY);
@@ -64,11 +67,46 @@ describe("a forecast", () => {
     expect(pairs.chosen?.pods).toHaveLength(2);
   });
 
+  it("takes two in turn where the order is known, two bring more than one, and the first alone does no harm", async () => {
+    const board = await boardIn();
+    const pairs = { atOnce: true, inTurn: true };
+    const made = forecast(board, scopeOf(board, { pairs }), POLICY);
+    const single = forecast(board, scopeOf(board), POLICY);
+    const { pods = [], atOnce, expected = Infinity, paybackSeconds = 0 } = made.chosen ?? {};
+    expect([pods.length, atOnce]).toEqual([2, false]);
+    const minimum = POLICY.minimumImprovement * (made.imbalance - made.floor);
+    expect(expected).toBeLessThanOrEqual(single.chosen!.expected - minimum);
+    expect(paybackSeconds).toBeGreaterThan(0);
+    const harmless = single.candidates.filter(({ after }) => after.p90 <= single.imbalance * 1.02);
+    for (const one of made.candidates.filter((each) => !each.atOnce)) {
+      expect(harmless.flatMap((each) => each.pods)).toContain(one.pods[0]);
+    }
+    // The second must bring the minimum, too.
+    const choosy = { ...POLICY, minimumImprovement: single.chosen!.improvement };
+    expect(forecast(board, scopeOf(board, { pairs }), choosy).chosen?.pods).toEqual(single.chosen!.pods);
+    const unsure = { "leave-first": 0.94, "join-first": 0.06, "one-barrier": 0 };
+    const alone = forecast(board, scopeOf(board, { pairs, orders: unsure }), POLICY);
+    for (const one of alone.candidates) expect(one.pods).toHaveLength(1);
+  });
+
+  it("leaves alone what may make it worse, whatever else it promises", async () => {
+    const orders = { "leave-first": 0.92, "join-first": 0.08, "one-barrier": 0 };
+    let tempting = 0;
+    for (let seed = 1; seed <= 10; seed += 1) {
+      const board = await boardIn({ seed });
+      const { candidates, imbalance, chosen } = forecast(board, scopeOf(board, { orders }), POLICY);
+      const risky = candidates.filter(({ worse }) => worse > 0.05);
+      tempting += risky.filter(({ after, improvement }) => after.p90 < imbalance * 0.98 && improvement > 0.1).length;
+      for (const one of risky) expect(chosen).not.toBe(one);
+    }
+    expect(tempting).toBeGreaterThan(0);
+  });
+
   it.each<ProtocolName>(["java-range", "java-roundrobin", "librdkafka-range", "kip848-range"])(
     "finds nothing to gain with %s",
     async (protocol) => {
       const board = await boardIn({ protocol: PROTOCOLS[protocol] });
-      const made = forecast(board, scopeOf(board, { pairs: false }), POLICY);
+      const made = forecast(board, scopeOf(board, { pairs: NO_PAIRS }), POLICY);
       for (const { after } of made.candidates) expect(after.p50).toBeCloseTo(made.imbalance);
       expect(made.chosen).toBeUndefined();
     },
@@ -151,14 +189,31 @@ describe("the order that was seen", () => {
     const [victim] = (await simulation.cluster.observe(NEVER)).pods;
     await simulation.cluster.evict(victim!, NEVER);
     await simulation.clock.sleep(90_000, NEVER);
-    expect(orderSeen(before, await read())).toBe(order);
+    expect(orderSeen(before, await read(), true)).toBe(order);
+  });
+
+  it("is told of two that went in turn, whichever was first, and not of three", async () => {
+    const simulation = unevenSimulation({ bootSeconds: 8, timing: { closeSeconds: 0.2 } });
+    const read = async () => (await simulation.groupSource.read([], NEVER))!;
+    const before = await read();
+    const { pods } = await simulation.cluster.observe(NEVER);
+    for (const victim of [pods[5]!, pods[1]!]) {
+      await simulation.cluster.evict(victim, NEVER);
+      await simulation.clock.sleep(90_000, NEVER);
+    }
+    const after = await read();
+    expect(orderSeen(before, after, false)).toBe("leave-first");
+    expect(orderSeen(before, after, true)).not.toBe("leave-first");
+    await simulation.cluster.evict(pods[2]!, NEVER);
+    await simulation.clock.sleep(90_000, NEVER);
+    expect(orderSeen(before, await read(), false)).toBeUndefined();
   });
 
   it("is not told of a group of which nobody was replaced, or with an assignor that nobody knows", async () => {
     const group = await unevenSimulation().groupSource.read([], NEVER);
-    expect(orderSeen(group!, group!)).toBeUndefined();
+    expect(orderSeen(group!, group!, true)).toBeUndefined();
     const { members } = group!;
     const other = { ...group!, members: members.map((member, at) => (at === 0 ? { ...member, id: "other" } : member)) };
-    expect(orderSeen({ ...group!, protocol: undefined }, other)).toBeUndefined();
+    expect(orderSeen({ ...group!, protocol: undefined }, other, true)).toBeUndefined();
   });
 });

@@ -1,49 +1,46 @@
-/** What rotating each pod may bring: the assignor simulated over the orders of leaving and joining, with errors in the rates. */
+/** What rotating each pod, or two of them, may bring, and which rotation is the best. */
 
-import { type Random, seededRandom } from "../random.ts";
+import { seededRandom } from "../random.ts";
 import type { CandidateForecast, Forecast, Policy } from "../types.ts";
-import { type Board, type Hands, replaceOwners } from "./board.ts";
+import type { Board, Plan } from "./board.ts";
 import { percentileOf } from "./deals.ts";
 import { imbalanceOf, lowestImbalance } from "./imbalance.ts";
-import { LIKELY_ORDERS, type LikelyOrder, type OrderWeights } from "./likely-orders.ts";
+import type { OrderWeights } from "./likely-orders.ts";
+import { drawsOf, loadsOf, MATTERS, type Newcomers, play, playedOrders, type Table } from "./play.ts";
 
 /** The same group has the same forecast. */
 const SEED = 1;
 
-/** So often the rates are drawn as they may really be. */
-const RATE_DRAWS = 24;
-
-/** A newcomer's member id is not known beforehand, and decides ties: each order is played with so many. */
-const NEWCOMERS: Newcomers = { "leave-first": 2, "join-first": 4, "one-barrier": 4 };
-
 /**
- * What one forecast simulates at most: rebalances × partitions. In larger groups there is one newcomer for each order, and of the
- * candidates only those that promise most are played. A bound of work and not of time, so that the same group has the same forecast.
+ * What is simulated of pods that go at once, and as much again of those that go in turn: rebalances × partitions. In larger groups
+ * there is one newcomer for each order, and of the candidates only those that promise most are played. A bound of work and not of
+ * time, so that the same group has the same forecast.
  */
 const MOST_SIMULATED = 12_000;
 const LEAST_CANDIDATES = 2;
 
-/** An order that is less likely than this is not played. */
-const UNLIKELY = 0.02;
+const NEWCOMERS: Newcomers = { "leave-first": 2, "join-first": 4, "one-barrier": 4 };
+const ONE_EACH: Newcomers = { "leave-first": 1, "join-first": 1, "one-barrier": 1 };
+/** Who goes second finds the first newcomer's id among the ties. */
+const NEWCOMERS_IN_TURN: Newcomers = { "leave-first": 8, "join-first": 2, "one-barrier": 2 };
+/** Of the pairs that go in turn so many are played with all of those. */
+const MOST_FINALISTS = 6;
 
 /** In which a pair goes at once: with any other order likely, its outcome depends too much on it. */
 const ONE_BARRIER_KNOWN = 0.6;
 
-/** A smaller change of the imbalance is none. */
-export const MATTERS = 0.02;
+/** In which one goes once the other is replaced. It takes a rotation that was seen to be so sure. */
+const LEAVE_FIRST_KNOWN = 0.95;
 
-/**
- * For how long a partition has no consumer while it changes hands: the longest that was measured with the clients' default
- * heartbeats (docs/decision-quality.md). With an eager protocol all partitions do.
- */
-const PAUSE_SECONDS = { eager: 2.5, cooperative: 2.5, incremental: 1.9 } as const;
+/** A rotation that makes it worse with a higher chance than this is left alone, whatever else it promises. */
+const MOST_RISK = 0.05;
 
 /** What may be rotated, and how. */
 export interface ForecastScope {
   /** Numbers of the board's owners that may be removed. */
   readonly removable: readonly number[];
-  /** Whether two may go at once. */
-  readonly pairs: boolean;
+  /** Whether two may go at once; whether one may go once the other is replaced. */
+  readonly pairs: { readonly atOnce: boolean; readonly inTurn: boolean };
   readonly orders: OrderWeights;
   /** Each rate may be off by up to this share, either way. */
   readonly rateError: number;
@@ -51,8 +48,8 @@ export interface ForecastScope {
 
 /**
  * @returns every candidate with its forecast, and the best, by the mean over all orders and errors, of those that are good enough: whose
- *   pessimistic end (p90) removes at least `minimumImprovement` of what could be removed, and 2 % of the imbalance, and which pay back
- *   within the cooldown.
+ *   pessimistic end (p90) removes at least `minimumImprovement` of what could be removed, and 2 % of the imbalance, which seldom make it
+ *   worse, and which pay back within the cooldown. Of a pair that goes in turn the second pod must bring that minimum, too.
  * @throws Error where the assignor fails.
  */
 export function forecast(board: Board, scope: ForecastScope, policy: Policy): Forecast {
@@ -63,164 +60,96 @@ export function forecast(board: Board, scope: ForecastScope, policy: Policy): Fo
   const imbalance = imbalanceOf(loads);
   const percentile = percentileOf(imbalance, rates, owners.length, random);
   const floor = lowestImbalance(rates, owners.length);
-  const { gone, newcomers } = candidatesOf(scope, loads, rates.length);
-  const draws = drawsOf(board, scope.rateError, random);
-  const table: Table = { board, orders, newcomers, draws, imbalance, floor, total: sum(rates) };
-  const played = gone.map((one) => play(one, table, random));
-  const candidates = played.toSorted((a, b) => a.expected - b.expected);
-  const chosen = candidates.find((one) => isGoodEnough(one, imbalance, policy));
-  return { imbalance, percentile, floor, orders, candidates, chosen };
+  const table: Table = { board, orders, draws: drawsOf(board, scope.rateError, random), imbalance, floor, random };
+  const atOnce = playAtOnce(scope, loads, table);
+  const inTurn = playInTurn(scope, atOnce, table);
+  const isGood = (one: CandidateForecast) => isGoodEnough(one, imbalance, policy);
+  const chosen = bestFirst(atOnce).find(isGood);
+  const pair = bestFirst(inTurn).find(isGood);
+  const second = policy.minimumImprovement * (imbalance - floor);
+  const isBetter = pair !== undefined && (chosen === undefined || pair.expected <= chosen.expected - second);
+  return {
+    imbalance,
+    percentile,
+    floor,
+    orders,
+    candidates: bestFirst([...atOnce, ...inTurn]),
+    chosen: isBetter ? pair : chosen,
+  };
 }
 
 function isGoodEnough(
-  { after, improvement, paybackSeconds }: CandidateForecast,
+  { after, improvement, worse, paybackSeconds }: CandidateForecast,
   today: number,
   policy: Policy,
 ): boolean {
   return (
     improvement >= policy.minimumImprovement &&
     after.p90 <= today * (1 - MATTERS) &&
+    worse <= MOST_RISK &&
     paybackSeconds <= policy.cooldownSeconds
   );
 }
 
-type Newcomers = Readonly<Record<LikelyOrder, number>>;
+/** How many rebalances may be simulated. */
+function roomIn({ rates }: Board): number {
+  return Math.floor(MOST_SIMULATED / Math.max(1, rates.length));
+}
 
 /**
  * Single pods; where members leave and join in one rebalance, in which a single one gets back what it had, pairs. All of them, where
  * that is not too much; else the busiest, and of pairs the busiest with the least busy.
  */
-function candidatesOf(
+function playAtOnce(
   { removable, orders, pairs }: ForecastScope,
   loads: readonly number[],
-  partitions: number,
-): { readonly gone: readonly (readonly number[])[]; readonly newcomers: Newcomers } {
-  const together = pairs && orders["one-barrier"] >= ONE_BARRIER_KNOWN;
-  const played = LIKELY_ORDERS.filter((order) => orders[order] >= UNLIKELY);
-  const room = Math.floor(MOST_SIMULATED / Math.max(1, partitions));
+  table: Table,
+): readonly CandidateForecast[] {
+  const together = pairs.atOnce && orders["one-barrier"] >= ONE_BARRIER_KNOWN;
+  const played = playedOrders(orders);
+  const room = roomIn(table.board);
   const all = together ? (removable.length * (removable.length - 1)) / 2 : removable.length;
-  if (all * sum(played.map((order) => NEWCOMERS[order])) <= room) {
-    const gone = together
-      ? removable.flatMap((one, at) => removable.slice(at + 1).map((other) => [one, other]))
-      : removable.map((one) => [one]);
-    return { gone, newcomers: NEWCOMERS };
+  if (all * played.reduce((sum, order) => sum + NEWCOMERS[order], 0) <= room) {
+    const plans = together
+      ? removable.flatMap((one, at) => removable.slice(at + 1).map((other): Plan => [[one, other]]))
+      : removable.map((one): Plan => [[one]]);
+    return plans.map((plan) => play(plan, NEWCOMERS, table));
   }
-  const busiestFirst = removable.toSorted((a, b) => (loads[b] ?? 0) - (loads[a] ?? 0));
+  const [busiest = -1, ...others] = removable.toSorted((a, b) => (loads[b] ?? 0) - (loads[a] ?? 0));
   const promising = together
-    ? busiestFirst.slice(0, 1).flatMap((one) =>
-        busiestFirst
-          .slice(1)
-          .toReversed()
-          .map((other) => [one, other]),
-      )
-    : busiestFirst.map((one) => [one]);
+    ? others.toReversed().map((other): Plan => [[busiest, other]])
+    : [busiest, ...others].map((one): Plan => [[one]]);
   const most = Math.max(LEAST_CANDIDATES, Math.floor(room / played.length));
-  return { gone: promising.slice(0, most), newcomers: ONE_EACH };
+  return promising.slice(0, most).map((plan) => play(plan, ONE_EACH, table));
 }
 
-const ONE_EACH: Newcomers = { "leave-first": 1, "join-first": 1, "one-barrier": 1 };
-
-/** What all candidates have in common. */
-interface Table {
-  readonly board: Board;
-  readonly orders: OrderWeights;
-  readonly newcomers: Newcomers;
-  readonly draws: readonly Draw[];
-  readonly imbalance: number;
-  readonly floor: number;
-  /** Messages/s of all partitions. */
-  readonly total: number;
-}
-
-/** Rates as they may really be, and today's imbalance with them. */
-interface Draw {
-  readonly rates: Float64Array;
-  readonly imbalance: number;
-}
-
-function drawsOf({ rates, today, owners }: Board, error: number, random: Random): Draw[] {
-  return Array.from({ length: RATE_DRAWS }, () => {
-    const drawn = Float64Array.from(rates, (rate) => rate * (1 + error * (2 * random() - 1)));
-    return { rates: drawn, imbalance: imbalanceOf(loadsOf(today, drawn, owners.length)) };
+/**
+ * Pairs of which the second goes once the first is replaced: two may bring what neither brings alone. Where the run ends between them, the
+ * group has what the first brings, so that must not be worse than today.
+ */
+function playInTurn(
+  { orders, pairs, removable }: ForecastScope,
+  singles: readonly CandidateForecast[],
+  table: Table,
+): readonly CandidateForecast[] {
+  if (!pairs.inTurn || orders["leave-first"] < LEAVE_FIRST_KNOWN) return [];
+  const { board, imbalance } = table;
+  const numbers = new Map(board.owners.map(({ pod }, number) => [pod, number]));
+  const harmless = bestFirst(singles).filter(({ after }) => after.p90 <= imbalance * (1 + MATTERS));
+  const plans = harmless.flatMap(({ pods: [pod] }) => {
+    const first = numbers.get(pod) ?? -1;
+    return removable.filter((other) => other !== first).map((other): Plan => [[first], [other]]);
   });
+  // Half of the room for a first look at many, half for a close look at the best.
+  const room = roomIn(board) / 2;
+  const played = playedOrders(orders);
+  const looks = Math.floor(room / (2 * played.length));
+  const close = 2 * played.reduce((sum, order) => sum + NEWCOMERS_IN_TURN[order], 0);
+  const screened = plans.slice(0, looks).map((plan) => ({ plan, ...play(plan, ONE_EACH, table) }));
+  const finalists = bestFirst(screened).slice(0, Math.min(MOST_FINALISTS, Math.floor(room / close)));
+  return finalists.map(({ plan }) => play(plan, NEWCOMERS_IN_TURN, table));
 }
 
-/** After / today, with how likely it is. */
-interface Outcome {
-  readonly ratio: number;
-  readonly weight: number;
-}
-
-function play(gone: readonly number[], table: Table, random: Random): CandidateForecast {
-  const { board, orders, newcomers, draws, imbalance, floor, total } = table;
-  const outcomes: Outcome[] = [];
-  const afterBy: Partial<Record<LikelyOrder, number>> = {};
-  let moved = 0;
-  for (const order of LIKELY_ORDERS) {
-    if (orders[order] < UNLIKELY) continue;
-    const weight = orders[order] / (newcomers[order] * draws.length);
-    const ofOrder: Outcome[] = [];
-    for (let newcomer = 0; newcomer < newcomers[order]; newcomer += 1) {
-      const hands = replaceOwners(board, gone, order, random);
-      for (const draw of draws) {
-        const after = imbalanceOf(loadsOf(hands, draw.rates, board.owners.length));
-        ofOrder.push({ ratio: after / draw.imbalance, weight });
-      }
-      moved += (orders[order] / newcomers[order]) * pausedRate(hands, gone, table);
-    }
-    outcomes.push(...ofOrder);
-    afterBy[order] = imbalance * percentilesOf(ofOrder)(0.5);
-  }
-  const at = percentilesOf(outcomes);
-  const [p10, p50, p90] = [at(0.1), at(0.5), at(0.9)];
-  const certain = sum(outcomes.map(({ weight }) => weight));
-  const expected = sum(outcomes.map(({ ratio, weight }) => ratio * weight)) / certain;
-  const removable = imbalance - floor;
-  const delayed = moved * PAUSE_SECONDS[board.protocol.rebalances];
-  const relief = (1 - p50) * imbalance * (total / board.owners.length);
-  return {
-    pods: gone.flatMap((number) => board.owners[number]?.pod ?? []),
-    after: { p10: p10 * imbalance, p50: p50 * imbalance, p90: p90 * imbalance },
-    expected: expected * imbalance,
-    afterBy,
-    worse: sum(outcomes.filter(({ ratio }) => ratio > 1 + MATTERS).map(({ weight }) => weight)) / certain,
-    improvement: removable <= 0 ? 0 : ((1 - p90) * imbalance) / removable,
-    delayed,
-    paybackSeconds: relief <= 0 ? Number.POSITIVE_INFINITY : delayed / relief,
-  };
-}
-
-/** Messages/s of the partitions that pause: those that change hands; with an eager protocol all. */
-function pausedRate(hands: Hands, gone: readonly number[], { board, total }: Table): number {
-  const { protocol, rates, today } = board;
-  if (protocol.rebalances === "eager") return total;
-  const owners = new Set(gone);
-  return sum(rates.filter((_rate, place) => hands[place] !== today[place] || owners.has(today[place] ?? -1)));
-}
-
-function loadsOf(hands: Hands, rates: ArrayLike<number>, owners: number): number[] {
-  const loads = Array.from({ length: owners }, () => 0);
-  for (let place = 0; place < hands.length; place += 1) {
-    const owner = hands[place] ?? -1;
-    if (owner >= 0) loads[owner] = (loads[owner] ?? 0) + (rates[place] ?? 0);
-  }
-  return loads;
-}
-
-/** @returns the least ratio that is not exceeded in this share of the outcomes. */
-function percentilesOf(outcomes: readonly Outcome[]): (share: number) => number {
-  const sorted = outcomes.toSorted((a, b) => a.ratio - b.ratio);
-  const total = sum(sorted.map(({ weight }) => weight));
-  return (share) => {
-    let passed = 0;
-    for (const { ratio, weight } of sorted) {
-      passed += weight;
-      if (passed >= share * total - 1e-9) return ratio;
-    }
-    return sorted.at(-1)?.ratio ?? 1;
-  };
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
+function bestFirst<Candidate extends CandidateForecast>(candidates: readonly Candidate[]): Candidate[] {
+  return candidates.toSorted((a, b) => a.expected - b.expected);
 }

@@ -21,7 +21,7 @@ const KIP_848_HEARTBEAT_SECONDS = 5;
 /** What an old member needs at least to close and leave. */
 const CLOSE_SECONDS = 0.5;
 /** Of the rotations in which both are not in one rebalance: those where the old member takes longer to close than the new one to boot. */
-const SLOW_CLOSES = 0.12;
+const SLOW_CLOSES = 0.08;
 
 /** One rotation that was watched counts as much as three that were guessed at: the same pods do the same again. */
 const SEEN_WEIGHT = 3;

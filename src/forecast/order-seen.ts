@@ -1,7 +1,7 @@
 /** In which order the members left and joined, told by what the group came to. */
 
 import { nameOf } from "../kafka/assignors/assignor.ts";
-import { replaceMembers } from "../kafka/assignors/orders.ts";
+import { replaceMembers, type Replacement } from "../kafka/assignors/orders.ts";
 import { PROTOCOLS } from "../kafka/assignors/protocols.ts";
 import type { ConsumerGroup, GroupMember } from "../kafka/group.ts";
 import { assignorGroupOf } from "./board.ts";
@@ -9,25 +9,45 @@ import { LIKELY_ORDERS, type LikelyOrder } from "./likely-orders.ts";
 
 /**
  * @param before - at rest.
- * @param after - the same group at rest, some of whose members were replaced, one by one.
+ * @param after - the same group at rest, some of whose members were replaced.
+ * @param atOnce - whether all of them went at once, or each once the one before was replaced.
  * @returns the only order that comes to exactly this; undefined where several do, or none.
  */
-export function orderSeen(before: ConsumerGroup, after: ConsumerGroup): LikelyOrder | undefined {
+export function orderSeen(before: ConsumerGroup, after: ConsumerGroup, atOnce: boolean): LikelyOrder | undefined {
   if (before.protocol === undefined) return undefined;
   const protocol = PROTOCOLS[before.protocol];
   const leavers = without(before.members, after.members);
   const joiners = without(after.members, before.members);
   if (leavers.length === 0 || leavers.length !== joiners.length) return undefined;
-  const replacements = leavers.flatMap(({ id: leaves }, at) => {
+  const group = assignorGroupOf(before);
+  const came = assignmentOf(after.members);
+  const courses = coursesOf(leavers, joiners, atOnce);
+  const fitting = LIKELY_ORDERS.filter((order) =>
+    courses.some((course) => {
+      const end = course.reduce((now, together) => replaceMembers(protocol, now, together, order), group);
+      return assignmentOf(end.members) === came;
+    }),
+  );
+  return fitting.length === 1 ? fitting[0] : undefined;
+}
+
+/** Those that were replaced at once, then those that were once these were, and so on. */
+type Course = readonly (readonly Replacement[])[];
+
+/** How it may have gone: of two in turn nobody knows any more which was first, and which newcomer came for it. */
+function coursesOf(leavers: readonly GroupMember[], joiners: readonly GroupMember[], atOnce: boolean): Course[] {
+  const inOrder = replacementsOf(leavers, joiners);
+  if (atOnce || leavers.length === 1) return [[inOrder]];
+  if (leavers.length > 2) return [];
+  const crossed = replacementsOf(leavers, joiners.toReversed());
+  return [inOrder, crossed].flatMap((pair) => [pair, pair.toReversed()].map((turns) => turns.map((one) => [one])));
+}
+
+function replacementsOf(leavers: readonly GroupMember[], joiners: readonly GroupMember[]): Replacement[] {
+  return leavers.flatMap(({ id: leaves }, at) => {
     const joiner = joiners[at];
     return joiner === undefined ? [] : [{ leaves, joins: { id: joiner.id, topics: joiner.topics } }];
   });
-  const group = assignorGroupOf(before);
-  const came = assignmentOf(after.members);
-  const fitting = LIKELY_ORDERS.filter(
-    (order) => assignmentOf(replaceMembers(protocol, group, replacements, order).members) === came,
-  );
-  return fitting.length === 1 ? fitting[0] : undefined;
 }
 
 function without(members: readonly GroupMember[], others: readonly GroupMember[]): GroupMember[] {

@@ -2,8 +2,8 @@
 
 import { short } from "../figures.ts";
 import type { Group, Policy, Rotation } from "../types.ts";
-import { MATTERS } from "./forecast.ts";
 import { imbalanceOf } from "./imbalance.ts";
+import { MATTERS } from "./play.ts";
 
 /** So many in a row without effect, and rotating is given up. */
 const IN_VAIN = 3;

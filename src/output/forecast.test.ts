@@ -12,6 +12,7 @@ const PODS = ["consumer-5d8f7cc7b5-aaaaa", "consumer-5d8f7cc7b5-bbbbb"];
 function candidate(pods: readonly string[], p50: number): CandidateForecast {
   return {
     pods,
+    atOnce: true,
     after: { p10: p50 - 0.04, p50, p90: p50 + 0.05 },
     expected: p50,
     afterBy: { "leave-first": p50 },
@@ -28,7 +29,7 @@ const FORECAST: Forecast = {
   imbalance: 1.734,
   percentile: 0.62,
   floor: 1.36,
-  orders: { "leave-first": 0.88, "join-first": 0.12, "one-barrier": 0 },
+  orders: { "leave-first": 0.92, "join-first": 0.08, "one-barrier": 0 },
   candidates: [CHOSEN, ...[1.5, 1.6, 1.7, 1.8, 1.9, 2].map((p50) => candidate(PODS, p50))],
   chosen: CHOSEN,
 };
@@ -88,7 +89,7 @@ describe("the table of a forecast", () => {
     expect(lines).toContain("members without a pod: elsewhere-1");
     expect(lines).toContain(`pods without a member: ${PODS[1]}`);
     expect(lines).toContain("busiest / mean load 1.73, above 62 % of random deals; least possible 1.36");
-    expect(lines).toContain("likely order: leave first 88 %, join first 12 %");
+    expect(lines).toContain("likely order: leave first 92 %, join first 8 %");
     expect(lines.find((line) => line.startsWith("IF ROTATED"))).toMatch(/P10 +P50 +P90 +WORSE +PAYS BACK/);
     expect(lines.find((line) => line.includes("chosen"))).toMatch(/aaaaa +1\.40 +1\.44 +1\.49 +3 % +45 s  chosen$/);
     expect(lines.filter((line) => line.includes(" + "))).toHaveLength(4);

@@ -44,7 +44,7 @@ function todayLines({ imbalance, percentile, floor, orders }: Forecast, width: n
   return [today, `likely order: ${orderWords(orders)}`].flatMap((text) => wrap("", text, width, 2));
 }
 
-/** "leave first 88 %, join first 12 %". */
+/** "leave first 92 %, join first 8 %". */
 function orderWords(orders: OrderWeights): string {
   return (Object.entries(orders) as [LikelyOrder, number][])
     .filter(([, weight]) => weight >= 0.005)
@@ -83,9 +83,12 @@ function candidateLines(
   );
 }
 
-function candidateRow({ pods, after, worse, paybackSeconds }: CandidateForecast, chosen: boolean): GridRow<ColumnId> {
+function candidateRow(
+  { pods, atOnce, after, worse, paybackSeconds }: CandidateForecast,
+  chosen: boolean,
+): GridRow<ColumnId> {
   return {
-    pods: { text: cleanText(pods.join(" + ")) },
+    pods: { text: cleanText(pods.join(atOnce ? " + " : ", then ")) },
     p10: { text: fixed(after.p10) },
     p50: { text: fixed(after.p50) },
     p90: { text: fixed(after.p90) },
