@@ -27,6 +27,10 @@ async function faultsOf(args: readonly string[], env: Surroundings["env"] = {}, 
   );
 }
 
+async function strategyOf(env: Record<string, string>): Promise<string> {
+  return (await load([], env)).policy.strategy;
+}
+
 describe("the defaults", () => {
   it("are what the README says", async () => {
     const config = await load();
@@ -59,6 +63,15 @@ describe("the defaults", () => {
 
   it("ask no Kafka", async () => {
     expect((await load()).kafka).toBeUndefined();
+  });
+
+  it("look ahead where the group can be known, and only there: STRATEGY", async () => {
+    const kafka = { KAFKA_BOOTSTRAP_SERVERS: "kafka:9092", KAFKA_GROUP: "orders" };
+    expect(await strategyOf({})).toBe("balanced");
+    expect(await strategyOf({ METRICS_PROFILE: "kafka-lag-exporter", KAFKA_GROUP: "orders" })).toBe("balanced");
+    expect(await strategyOf(kafka)).toBe("forecast");
+    expect(await strategyOf({ KAFKA_ASSIGNOR: "java-cooperative-sticky" })).toBe("forecast");
+    expect(await strategyOf({ ...kafka, STRATEGY: "balanced" })).toBe("balanced");
   });
 
   it("push nothing", async () => {

@@ -346,10 +346,15 @@ function queriesOf(settings: Partial<Settings>): MetricsOptions["queries"] {
   return Object.fromEntries(Object.entries(queries).filter(([, query]) => query !== undefined));
 }
 
+/** Whether it can be told who owns what, and what the assignor will answer. */
+function isGroupKnown({ KAFKA_BOOTSTRAP_SERVERS, KAFKA_ASSIGNOR }: Settings): boolean {
+  return KAFKA_BOOTSTRAP_SERVERS !== undefined || KAFKA_ASSIGNOR !== undefined;
+}
+
 function policyOf(settings: Settings): Policy {
   const removal = 30 + settings.REPLACEMENT_TIMEOUT;
   return {
-    strategy: settings.STRATEGY,
+    strategy: settings.STRATEGY ?? (isGroupKnown(settings) ? "forecast" : "balanced"),
     minimumImprovement: settings.MINIMUM_IMPROVEMENT_PERCENT / 100,
     cpuVarianceThreshold: settings.CPU_VARIANCE_THRESHOLD,
     lagVarianceThreshold: settings.LAG_VARIANCE_THRESHOLD,

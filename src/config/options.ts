@@ -241,7 +241,13 @@ export const OPTIONS = {
     help: "file in the format of Kafka's Java client (client.properties): TLS, SASL",
   }),
   KAFKA_TIMEOUT: duration({ default: "30s", help: "for reading the group, without the pause between its two samples" }),
-  STRATEGY: choice(STRATEGIES, { default: "balanced", help: "how the pods to rotate are chosen" }),
+  STRATEGY: {
+    ...choice(STRATEGIES, {
+      default: "forecast with KAFKA_BOOTSTRAP_SERVERS or KAFKA_ASSIGNOR, otherwise balanced",
+      help: "how the pods to rotate are chosen",
+    }),
+    derived: true,
+  },
   MINIMUM_IMPROVEMENT_PERCENT: decimal(
     {
       default: "10",
