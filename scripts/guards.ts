@@ -33,6 +33,7 @@ const PARSE = "src/prometheus/parse.ts";
 const PROFILES = "src/metrics/profiles.ts";
 const DECIDE_TESTS = ["src/decision/", "test/rebalance.property.test.ts"];
 const FORECAST_TESTS = ["src/decision/by-forecast.test.ts", "src/forecast/forecast.test.ts"];
+const KAFKA_TESTS = ["src/kafka/admin"];
 const MANAGER_TESTS = ["src/kubernetes/manager.test.ts", "test/rebalance.property.test.ts"];
 
 const GUARDS: readonly Guard[] = [
@@ -359,6 +360,62 @@ const GUARDS: readonly Guard[] = [
     file: "src/decision/in-the-tail.ts",
     code: 'if (!unusual) return hold("not_unusual", clause);',
     instead: "",
+    tests: FORECAST_TESTS,
+  },
+  {
+    prevents: "takes a group for stable that changed while it was read",
+    file: "src/kafka/admin/read-group.ts",
+    code: 'if (isSame) return "Stable";',
+    instead: 'return "Stable";',
+    tests: KAFKA_TESTS,
+  },
+  {
+    prevents: "takes a log that became shorter for a negative rate",
+    file: "src/kafka/admin/offsets.ts",
+    code: "rate: rate >= 0 ? rate : undefined",
+    instead: "rate",
+    tests: KAFKA_TESTS,
+  },
+  {
+    prevents: "predicts an assignment that racks decide",
+    file: "src/kafka/admin/read-group.ts",
+    code: "return racksDecide(racks, ofPartitions) ? undefined : protocol;",
+    instead: "return protocol;",
+    tests: KAFKA_TESTS,
+  },
+  {
+    prevents: "shows a secret that a broker repeats",
+    file: "src/kafka/admin/failures.ts",
+    code: "printable(masked(secrets, why))",
+    instead: "printable(why)",
+    tests: KAFKA_TESTS,
+  },
+  {
+    prevents: "rotates although a group of such rates is often as uneven",
+    file: "src/decision/in-the-tail.ts",
+    code: "return { unusual: share >= TAIL, clause: [...clauses, past]",
+    instead: "return { unusual: true, clause: [...clauses, past]",
+    tests: FORECAST_TESTS,
+  },
+  {
+    prevents: "rotates what may well make it worse",
+    file: "src/forecast/forecast.ts",
+    code: "worse <= MOST_RISK &&",
+    instead: "",
+    tests: FORECAST_TESTS,
+  },
+  {
+    prevents: "takes two in turn of which the first makes it worse",
+    file: "src/forecast/forecast.ts",
+    code: ".filter(({ after }) => after.p90 <= imbalance * (1 + MATTERS))",
+    instead: "",
+    tests: FORECAST_TESTS,
+  },
+  {
+    prevents: "takes two in turn although nobody knows in which order members come and go",
+    file: "src/forecast/forecast.ts",
+    code: 'orders["leave-first"] < LEAVE_FIRST_KNOWN',
+    instead: "false",
     tests: FORECAST_TESTS,
   },
   {

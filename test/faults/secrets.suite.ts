@@ -1,7 +1,9 @@
 /** Secrets of every kind are planted, runs end in every way, at the most talkative level: no output shows a secret. */
 
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -24,6 +26,8 @@ const SECRETS = {
   urlToken: "url-37f4e9bb60-token",
   pushBearer: "push-2d51c07a4e-bearer",
   pushToken: "push-b86f1e3390-token",
+  kafkaPassword: "kafka-4c7e19d2b8-password",
+  kafkaPassphrase: "kafka-e03d5f7a16-passphrase",
 } as const;
 const USER = "reader";
 
@@ -241,6 +245,72 @@ describe("the secrets of the push", { concurrent: true }, () => {
     // Each server gets its own, and no other's.
     expect(JSON.stringify(scene.prometheus.requests.map(({ headers }) => headers))).not.toContain(SECRETS.pushBearer);
     expect(JSON.stringify(receiver.requests)).not.toContain(SECRETS.bearer);
+  });
+});
+
+/** What stands in for a broker; a connection to it is one socket. */
+const BROKERS: readonly (readonly [string, (socket: Socket) => void])[] = [
+  ["repeats what it was asked", (socket) => socket.pipe(socket)],
+  ["serves pages", (socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")],
+  ["resets", (socket) => socket.resetAndDestroy()],
+  ["says nothing", () => {}],
+];
+
+/** Where it listens. */
+async function startBroker(serve: (socket: Socket) => void): Promise<AsyncDisposable & { readonly address: string }> {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    serve(socket);
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    address: `127.0.0.1:${port}`,
+    [Symbol.asyncDispose]: async () => void server.close(),
+  };
+}
+
+const JAAS = `org.apache.kafka.common.security.plain.PlainLoginModule required username="${USER}" password="${SECRETS.kafkaPassword}";`;
+const LOGIN = `security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nsasl.jaas.config=${JAAS}\n`;
+
+async function runWith(scene: Scene, bootstrap: string, clientConfig: string): Promise<Ended> {
+  const config = join(scene.directory, "client.properties");
+  writeFileSync(config, clientConfig);
+  return await scene.run([...LIVE, "--output", "json"], {
+    KAFKA_BOOTSTRAP_SERVERS: bootstrap,
+    KAFKA_GROUP: "orders",
+    KAFKA_CONFIG: config,
+    KAFKA_TIMEOUT: "3s",
+    LOG_LEVEL: "trace",
+  });
+}
+
+describe("the secrets for Kafka", { concurrent: true }, () => {
+  it.each(BROKERS)("are not shown, and nothing is removed, where a broker %s", async (_name, serve) => {
+    await using scene = await startScene();
+    await using broker = await startBroker(serve);
+    const ended = await runWith(scene, broker.address, LOGIN);
+    expect(ended.exitCode).toBe(1);
+    expect(ended.stderr).toContain(broker.address);
+    expect(leaks(ended)).toEqual([]);
+    expect(scene.removed()).toEqual([]);
+  });
+
+  it.each([
+    ["of another protocol", LOGIN.replace("SASL_PLAINTEXT", SECRETS.kafkaPassword)],
+    ["of another mechanism", LOGIN.replace("=PLAIN\n", `=${SECRETS.kafkaPassword}\n`)],
+    ["whose login does not end", LOGIN.replace('";', "")],
+    ["whose login is another module's", LOGIN.replace("plain.PlainLoginModule", `x.${SECRETS.kafkaPassword}`)],
+    [
+      "with a key that is none",
+      `security.protocol=SSL\nssl.keystore.type=PEM\nssl.keystore.key=${SECRETS.kafkaPassword}\nssl.keystore.certificate.chain=x\nssl.key.password=${SECRETS.kafkaPassphrase}\n`,
+    ],
+  ])("are not shown of a file %s", async (_name, text) => {
+    await using scene = await startScene();
+    const ended = await runWith(scene, "127.0.0.1:1", text);
+    expect([1, 2]).toContain(ended.exitCode);
+    expect(leaks(ended)).toEqual([]);
+    expect(scene.removed()).toEqual([]);
   });
 });
 
