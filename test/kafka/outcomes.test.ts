@@ -5,7 +5,7 @@
 
 import { describe, expect, it } from "vitest";
 
-import { DEFAULT_FLAGS, settingsOf } from "../../bench/decisions/flags.ts";
+import { DEFAULT_FLAGS, type Flags, settingsOf } from "../../bench/decisions/flags.ts";
 import { runRow } from "../../bench/decisions/row.ts";
 import type { Assignor } from "../../src/kafka/assignors/assignor.ts";
 import { answersTo, assignorsMissing } from "../harness/java-assignors.ts";
@@ -17,6 +17,16 @@ if (missing !== undefined) process.stderr.write(`SKIPPED: the outcomes of the be
 /** More by hand, to hold all that a published row rests on against the real assignor. */
 const STATES = process.env["OUTCOME_STATES"] ?? "40";
 
+const UNKNOWN = { order: "unknown", "rate-error": "0.2" } as const;
+
+const ROWS: readonly Partial<Flags>[] = [
+  { ...UNKNOWN, policy: "balanced", topics: "2" },
+  { ...UNKNOWN, policy: "top-2-bottom-2", topics: "2" },
+  { ...UNKNOWN, policy: "forecast" },
+  // It also looks at pairs in turn.
+  { policy: "forecast", learned: "3" },
+];
+
 describe.skipIf(missing !== undefined)("what a row rests on", () => {
   it.concurrent.each([
     ["range", "java-range"],
@@ -25,10 +35,8 @@ describe.skipIf(missing !== undefined)("what a row rests on", () => {
     ["cooperative-sticky", "java-cooperative-sticky"],
   ] as const)("is what the Java client's %s assignor answers", async (real, assignor) => {
     const asked = new Map<string, string>();
-    for (const policy of ["balanced", "top-2-bottom-2", "forecast"]) {
-      const row = { assignor, policy, gate: "off", order: "unknown", "rate-error": "0.2" };
-      const flags = { ...DEFAULT_FLAGS, ...row, states: STATES, topics: policy === "forecast" ? "1" : "2" };
-      const settings = settingsOf(flags);
+    for (const row of ROWS) {
+      const settings = settingsOf({ ...DEFAULT_FLAGS, gate: "off", ...row, assignor, states: STATES });
       const { protocol } = settings;
       const assign: Assignor = (partitions, members) => {
         const line = lineOf({ partitions, members });
