@@ -48,7 +48,7 @@ export async function playTurns(
     KAFKA_BOOTSTRAP_SERVERS: stage.kafka.bootstrap,
     KAFKA_GROUP: group.topic,
   };
-  const settings = { ...options.settings, STRATEGY: "forecast", KAFKA_BOOTSTRAP_SERVERS, KAFKA_GROUP };
+  const settings = { ...options.settings, KAFKA_BOOTSTRAP_SERVERS, KAFKA_GROUP };
   const product = await installIn(stage, group, { ...options, settings });
   const played: Turn[] = [];
   for (let turn = 0; turn < turns; turn += 1) {
