@@ -92,7 +92,7 @@ describe("the table of a forecast", () => {
     expect(lines).toContain("likely order: leave first 92 %, join first 8 %");
     expect(lines.find((line) => line.startsWith("IF ROTATED"))).toMatch(/P10 +P50 +P90 +WORSE +PAYS BACK/);
     expect(lines.find((line) => line.includes("chosen"))).toMatch(/aaaaa +1\.40 +1\.44 +1\.49 +3 % +45 s  chosen$/);
-    expect(lines.filter((line) => line.includes(" + "))).toHaveLength(4);
+    expect(lines.filter((line) => line.startsWith("…aaaaa + …bbbbb "))).toHaveLength(4);
     expect(lines.find((line) => line.includes(" + "))).toMatch(/never$/);
     expect(lines).toContain("… 2 more …");
   });
@@ -106,6 +106,19 @@ describe("the table of a forecast", () => {
     const rotating = linesOf(report({ decision: { ...decision!, passedOver } }), 120);
     expect(rotating.find((line) => line.includes("–"))).toMatch(/not tried +passed over: too young/);
     expect(rotating.filter((line) => line.includes("best forecast"))).toHaveLength(2);
+  });
+
+  it("tells two in turn from two at once, and a small chance from none", () => {
+    const inTurn = { ...candidate(PODS, 1.44), atOnce: false, worse: 0.004 };
+    const made = { ...FORECAST, candidates: [inTurn, { ...CHOSEN, worse: 0 }], chosen: inTurn };
+    const lines = linesOf(report({ decision: { ...report().decision!, forecast: made } }), 80);
+    expect(lines.find((line) => line.startsWith("…aaaaa, then …bbbbb"))).toMatch(/ < 1 % /);
+    expect(lines.find((line) => /^consumer-5d8f7cc7b5-aaaaa .*1\.49/.test(line))).toMatch(/ 0 % /);
+    const strangers = candidate(["a-1", "b-1"], 1.5);
+    const others = { ...made, candidates: [strangers, candidate(["a", "b"], 1.5)] };
+    const whole = linesOf(report({ decision: { ...report().decision!, forecast: others } }), 80).join("\n");
+    expect(whole).toMatch(/^a-1 \+ b-1 /m);
+    expect(whole).toMatch(/^a \+ b /m);
   });
 
   it.each([40, 60, 100])("fits %d columns", (columns) => {

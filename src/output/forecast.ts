@@ -88,7 +88,7 @@ function candidateRow(
   chosen: boolean,
 ): GridRow<ColumnId> {
   return {
-    pods: { text: cleanText(pods.join(atOnce ? " + " : ", then ")) },
+    pods: { text: cleanText(namesOf(pods).join(atOnce ? " + " : ", then ")) },
     p10: { text: fixed(after.p10) },
     p50: { text: fixed(after.p50) },
     p90: { text: fixed(after.p90) },
@@ -96,6 +96,14 @@ function candidateRow(
     pays: { text: Number.isFinite(paybackSeconds) ? `${formatCount(Math.ceil(paybackSeconds))} s` : "never" },
     choice: { text: chosen ? "chosen" : "", style: "red" },
   };
+}
+
+/** Of a pair what the names do not share: "…x2k9q", "…b7fzm". Cut to a narrow column, whole ones would look alike. */
+function namesOf(pods: readonly string[]): readonly string[] {
+  const [first = "", ...others] = pods;
+  const shared = first.slice(0, first.lastIndexOf("-") + 1);
+  if (others.length === 0 || shared === "" || !others.every((pod) => pod.startsWith(shared))) return pods;
+  return pods.map((pod) => `…${pod.slice(shared.length)}`);
 }
 
 function outcomeLines({ before, expected, after, order }: Rotation, width: number): string[] {
@@ -114,5 +122,5 @@ function fixed(value: number): string {
 }
 
 function percent(share: number): string {
-  return `${Math.round(share * 100)} %`;
+  return share > 0 && share < 0.005 ? "< 1 %" : `${Math.round(share * 100)} %`;
 }
