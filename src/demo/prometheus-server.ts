@@ -1,4 +1,4 @@
-/** An in-memory metrics server: the instant query of the Prometheus HTTP API, answered by signal and not by evaluating PromQL. */
+/** An in-memory metrics server: queries of the Prometheus HTTP API, answered by signal and not by evaluating PromQL. */
 
 import type { Signal } from "../types.ts";
 import { type Answer, type Loopback, type LoopbackOptions, type Received, startLoopback } from "./loopback.ts";
@@ -12,6 +12,8 @@ export interface MetricRow {
 export interface PrometheusServerOptions extends LoopbackOptions {
   /** Asked at each query. Rows of other pods than the query names may be among them: the caller joins. */
   readonly samples: (signal: Signal) => readonly MetricRow[];
+  /** What a range query yields, as one series: busiest / mean, the oldest first. Nothing by default. */
+  readonly history?: () => readonly number[];
   /** The evaluation time; the present by default. */
   readonly now?: () => Date;
 }
@@ -30,11 +32,18 @@ function signalAsked({ body, query }: Received): Signal | undefined {
   return Object.entries(METRICS).find(([metric]) => promql.includes(metric))?.[1];
 }
 
-/** @see https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries */
+/** @see https://prometheus.io/docs/prometheus/latest/querying/api/ */
 export function startPrometheusServer(options: PrometheusServerOptions): Promise<Loopback> {
-  const { samples, now = () => new Date() } = options;
+  const { samples, history = () => [], now = () => new Date() } = options;
+
+  function past(): Answer {
+    const values = history().map((value, at) => [at, written(value)]);
+    const result = values.length === 0 ? [] : [{ metric: {}, values }];
+    return { status: 200, body: { status: "success", data: { resultType: "matrix", result } } };
+  }
 
   function answer(request: Received): Answer {
+    if (request.path.endsWith("/api/v1/query_range")) return past();
     if (!request.path.endsWith("/api/v1/query")) return { status: 404, body: { status: "error", error: "not found" } };
     const signal = signalAsked(request);
     const time = now().getTime() / 1_000;

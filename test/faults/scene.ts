@@ -43,6 +43,8 @@ export interface SceneOptions {
   readonly kind?: "Deployment" | "StatefulSet";
   readonly kubernetes?: Script;
   readonly prometheus?: Script;
+  /** Busiest / mean of the past, as the metrics server has it; nothing by default. */
+  readonly history?: readonly number[];
   /** How far the servers' clock is ahead of ours. */
   readonly skewMillis?: number;
   /** How many times faster than real time the servers' clock runs. A replacement must be Ready for ten seconds of it. */
@@ -113,6 +115,7 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
   });
   const prometheus = await startPrometheusServer({
     samples: (signal) => rowsOf(samples, signal),
+    history: () => options.history ?? [],
     now: () => clock.now(),
     ...scripted(prometheusScript),
     ...tlsFor(tls.prometheus),
@@ -233,6 +236,7 @@ function writeFiles(directory: string, { kubernetes, prometheus, options }: Surr
 export function nameOf(request: Received): string {
   const { method, path } = request;
   if (path.endsWith("/api/v1/query")) return queryNameOf(request);
+  if (path.endsWith("/api/v1/query_range")) return "history query";
   const { collection = "", name, subresource } = RESOURCE.exec(path)?.groups ?? {};
   if (subresource === "eviction") return "evict";
   if (method === "GET" && name === undefined) return `list ${collection}`;

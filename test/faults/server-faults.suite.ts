@@ -211,3 +211,38 @@ describe("a pod list that changes between its pages", { concurrent: true }, () =
     expect(scene.removed()).toEqual([]);
   });
 });
+
+describe("STRATEGY=forecast where nobody says who owns what", { concurrent: true }, () => {
+  const FORECAST = { STRATEGY: "forecast" };
+
+  it("rotates the busiest alone, once the past was nearly always more even", async () => {
+    await using scene = await startScene({ history: Array.from({ length: 336 }, () => 1.2) });
+    scene.samples.set(scene.hot.name, { ...scene.samples.get(scene.hot.name), rate: 5_000 });
+    const ended = await scene.run(LIVE, FORECAST);
+    expect(ended).toMatchObject({ exitCode: 0, reason: "rotated" });
+    expect(ended.stderr).toMatch(/more than in 100 % of the last week/);
+    expect(scene.removed()).toEqual([scene.hot.name]);
+    const [asked] = scene.calls("history query");
+    const form = new URLSearchParams(asked?.body);
+    expect(Number(form.get("end")) - Number(form.get("start"))).toBe(7 * 86_400);
+    expect(form.get("query")).toMatch(/^max\(.*kafka_consumer_messages_consumed_total.*orders-/s);
+  });
+
+  it("holds where the group is often as uneven", async () => {
+    await using scene = await startScene({ history: Array.from({ length: 336 }, (_none, at) => 1 + (at % 10)) });
+    const ended = await scene.run(LIVE, FORECAST);
+    expect(ended).toMatchObject({ exitCode: 0, reason: "not_unusual" });
+    expect(scene.removed()).toEqual([]);
+  });
+
+  it.each([
+    ["is refused", refuses(422), "REQUEST_REJECTED"],
+    ["is answered with a login page", loginPage, "REPLY_INVALID"],
+  ])("fails, and removes nothing, where the range query %s", async (_name, misbehave, code) => {
+    await using scene = await startScene({ prometheus: on("history query", misbehave) });
+    const ended = await scene.run(LIVE, FORECAST);
+    expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code });
+    expect(ended.said).toContain("history query");
+    expect(scene.removed()).toEqual([]);
+  });
+});
