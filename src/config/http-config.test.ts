@@ -4,6 +4,7 @@ import { join } from "node:path";
 
 import { afterAll, describe, expect, it } from "vitest";
 
+import { expectFaults } from "../../test/fakes/faults.ts";
 import { readHttpConfig } from "./http-config.ts";
 
 const NEVER = new AbortController().signal;
@@ -129,12 +130,7 @@ describe("the HTTP client file", () => {
   ])("is refused with %s, by name and without a value", async (_name, text, expected) => {
     const path = write(text);
     const { faults } = await readHttpConfig(path);
-    expect(faults).toHaveLength(expected.length);
-    for (const [index, fault] of faults.entries()) {
-      expect(fault).toMatch(expected[index] ?? "");
-      expect(fault).toContain(path);
-      expect(fault).not.toContain("s3cret");
-    }
+    expectFaults(faults, path, expected);
   });
 
   it("is refused when it is missing", async () => {

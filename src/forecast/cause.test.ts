@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
+import { consumerGroupOf, memberOf } from "../../test/fakes/consumer-group.ts";
 import { POLICY } from "../../test/fakes/policy.ts";
 import { altered, groupOf, type GroupChanges, type PodSpec } from "../../test/fakes/report.ts";
 import { CAUSES } from "../causes.ts";
@@ -40,26 +41,17 @@ type Hands = readonly (readonly (number | undefined)[])[];
 function consumersOf(hands: Hands, changes: Partial<ConsumerGroup> = {}): ConsumerGroup {
   let next = 0;
   const numbered = hands.map((hand) => hand.map((rate) => ({ topic: "orders", partition: next++, rate, lag: 0 })));
-  return {
-    source: "kafka",
-    name: "orders",
-    type: "classic",
-    state: "Stable",
-    assignor: "cooperative-sticky",
-    protocol: "java-cooperative-sticky",
-    members: numbered.map((own, index) => ({
-      id: `member-${index}`,
-      clientId: podName(index),
-      host: undefined,
-      instanceId: undefined,
-      pod: undefined,
-      topics: ["orders"],
-      owned: own.map(({ topic, partition }) => ({ topic, partition })),
-    })),
+  return consumerGroupOf({
+    members: numbered.map((own, index) =>
+      memberOf({
+        id: `member-${index}`,
+        clientId: podName(index),
+        owned: own.map(({ topic, partition }) => ({ topic, partition })),
+      }),
+    ),
     partitions: numbered.flat(),
-    topicIds: new Map(),
     ...changes,
-  };
+  });
 }
 
 /** Every pod has four partitions of the same rate. */

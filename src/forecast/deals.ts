@@ -19,7 +19,7 @@ export function percentileOf(imbalance: number, rates: readonly number[], owners
   let below = 0;
   for (let deal = 0; deal < deals; deal += 1) {
     shuffle(dealt, random);
-    if (busiestOf(dealt, owners) < limit * (1 - ROUNDING)) below += 1;
+    if (Math.max(...dealtLoads(dealt, owners)) < limit * (1 - ROUNDING)) below += 1;
   }
   return below / deals;
 }
@@ -27,14 +27,14 @@ export function percentileOf(imbalance: number, rates: readonly number[], owners
 /** What is the same but for the order in which it is added up is the same. */
 const ROUNDING = 1e-9;
 
-/** The highest load where partitions go round and round. */
-function busiestOf(dealt: Float64Array, owners: number): number {
+/** The loads of so many owners where partitions go round and round. */
+export function dealtLoads(rates: ArrayLike<number>, owners: number): Float64Array {
   const loads = new Float64Array(owners);
-  for (let place = 0; place < dealt.length; place += 1) {
+  for (let place = 0; place < rates.length; place += 1) {
     const owner = place % owners;
-    loads[owner] = (loads[owner] ?? 0) + (dealt[place] ?? 0);
+    loads[owner] = (loads[owner] ?? 0) + (rates[place] ?? 0);
   }
-  return loads.reduce((most, load) => Math.max(most, load), 0);
+  return loads;
 }
 
 /** Fisher and Yates, in place. */

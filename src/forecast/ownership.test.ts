@@ -1,32 +1,16 @@
 import { describe, expect, it } from "vitest";
 
+import { consumerGroupOf, memberOf } from "../../test/fakes/consumer-group.ts";
 import { podsNamed } from "../../test/fakes/pods.ts";
 import type { ConsumerGroup, GroupMember } from "../kafka/group.ts";
 import { contradictionIn, ownershipOf } from "./ownership.ts";
 
-const BARE: GroupMember = {
-  id: "m",
-  clientId: undefined,
-  host: undefined,
-  instanceId: undefined,
-  pod: undefined,
-  topics: ["orders"],
-  owned: [],
-};
-
 function groupOf(members: readonly Partial<GroupMember>[], changes: Partial<ConsumerGroup> = {}): ConsumerGroup {
-  return {
-    source: "kafka",
-    name: "orders",
-    type: "classic",
-    state: "Stable",
-    assignor: "cooperative-sticky",
-    protocol: "java-cooperative-sticky",
-    members: members.map((member, seat) => ({ ...BARE, id: `m${seat}`, ...member })),
+  return consumerGroupOf({
+    members: members.map((member, seat) => memberOf({ id: `m${seat}`, ...member })),
     partitions: [0, 1, 2, 3].map((partition) => ({ topic: "orders", partition, rate: 10 * (partition + 1), lag: 0 })),
-    topicIds: new Map(),
     ...changes,
-  };
+  });
 }
 
 function at(partition: number) {

@@ -3,7 +3,7 @@
 import type { Random } from "../random.ts";
 import type { CandidateForecast } from "../types.ts";
 import { type Board, type Hands, type Plan, replaceOwners } from "./board.ts";
-import { imbalanceOf } from "./imbalance.ts";
+import { imbalanceOf, sum } from "./imbalance.ts";
 import { LIKELY_ORDERS, type LikelyOrder, type OrderWeights } from "./likely-orders.ts";
 
 /** So often the rates are drawn as they may really be. */
@@ -129,8 +129,4 @@ function percentilesOf(outcomes: readonly Outcome[]): (share: number) => number 
     }
     return sorted.at(-1)?.ratio ?? 1;
   };
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

@@ -1,7 +1,15 @@
 import { describe, expect, it } from "vitest";
 
 import { POLICY } from "../../test/fakes/policy.ts";
-import { createWorld, fakeCluster, type FakePod, snapshotOf, steadyPod, type World } from "../../test/fakes/world.ts";
+import {
+  createWorld,
+  fakeCluster,
+  type FakePod,
+  snapshotOf,
+  steadyPod,
+  type World,
+  type WorldEvent,
+} from "../../test/fakes/world.ts";
 import { RebalancerError } from "../errors.ts";
 import type { Cluster, Lock, Narrator } from "../ports.ts";
 import { createVirtualClock } from "../simulation/virtual-clock.ts";
@@ -61,19 +69,24 @@ function recorded(world: World): string[] {
   return world.removals.map(({ uid }) => uid);
 }
 
+/** Each of two is recorded before it is evicted. @returns their evictions. */
+function expectRecordedFirst({ history }: World): readonly WorldEvent[] {
+  expect(history.map(({ what, uid }) => `${what} ${uid}`)).toEqual([
+    "recorded uid-a",
+    "evicted uid-a",
+    "recorded uid-b",
+    "evicted uid-b",
+  ]);
+  return history.filter(({ what }) => what === "evicted");
+}
+
 describe("a rotation", () => {
   it("removes one target after the other, each recorded before and replaced after", async () => {
     const world = worldOf();
     const result = await rotateIn(world);
     expect(result).toMatchObject({ requested: 2, reason: "rotated", error: undefined });
     expect(outcomes(result)).toEqual(["a replaced", "b replaced"]);
-    expect(world.history.map(({ what, uid }) => `${what} ${uid}`)).toEqual([
-      "recorded uid-a",
-      "evicted uid-a",
-      "recorded uid-b",
-      "evicted uid-b",
-    ]);
-    const [first, second] = world.history.filter(({ what }) => what === "evicted");
+    const [first, second] = expectRecordedFirst(world);
     // 4 s until the new pod is Ready, 10 s that it must stay so.
     expect(second!.at - first!.at).toBeGreaterThanOrEqual(14_000);
   });
@@ -394,13 +407,7 @@ describe("a pair that goes at once", () => {
     const begun = world.clock.now().getTime();
     const result = await rotateIn(world, { atOnce: true });
     expect(outcomes(result)).toEqual(["a replaced", "b replaced"]);
-    expect(world.history.map(({ what, uid }) => `${what} ${uid}`)).toEqual([
-      "recorded uid-a",
-      "evicted uid-a",
-      "recorded uid-b",
-      "evicted uid-b",
-    ]);
-    const [first, second] = world.history.filter(({ what }) => what === "evicted");
+    const [first, second] = expectRecordedFirst(world);
     expect(second!.at - first!.at).toBe(0);
     expect(world.clock.now().getTime() - begun).toBeGreaterThanOrEqual(70_000);
   });

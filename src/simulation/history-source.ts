@@ -1,3 +1,4 @@
+import { dealtLoads } from "../forecast/deals.ts";
 import { imbalanceOf } from "../forecast/imbalance.ts";
 import type { HistorySource } from "../ports.ts";
 import { type Random, shuffled } from "../random.ts";
@@ -19,12 +20,8 @@ export function simulatedHistorySource(group: () => SimulatedGroup, capacity: nu
       const rates = [...group().rates];
       const most = (capacity * rates.reduce((sum, rate) => sum + rate, 0)) / pods.length;
       return Array.from({ length: MOMENTS }, () => {
-        const loads = pods.map(() => 0);
-        for (const [turn, rate] of shuffled(rates, random).entries()) {
-          const owner = turn % pods.length;
-          loads[owner] = (loads[owner] ?? 0) + rate;
-        }
-        return imbalanceOf(loads.map((load) => Math.min(load, most)));
+        const loads = dealtLoads(shuffled(rates, random), pods.length);
+        return imbalanceOf([...loads].map((load) => Math.min(load, most)));
       });
     },
   };

@@ -1,18 +1,16 @@
 /** Every query of every profile on real engines: the same series, one evaluation time, the same truth. */
 
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 
 import { PROFILES, type MetricsProfile } from "../../src/metrics/profiles.ts";
 import { podsPattern, queryOf } from "../../src/metrics/queries.ts";
 import { SIGNALS, type Signals } from "../../src/types.ts";
 import { METRICS_OPTIONS } from "../fakes/metrics-options.ts";
-import { startPrometheus, startVictoriaMetrics } from "../harness/prometheus.ts";
-import type { MetricsServer } from "../harness/prometheus.ts";
+import { startPrometheus } from "../harness/prometheus.ts";
 import { type Case, CASES, MIB, PREFIX, STRANGERS } from "./cases.ts";
-import { expectClose, fetchSignals, missing, podInfo, podsOfRows, told } from "./engines.ts";
+import { expectClose, fetchSignals, KINDS, missing, podInfo, podsOfRows, told, useEngines } from "./engines.ts";
 import { backfilled, cadvisor, lagExporter, micrometer, NOW, seedExporter, type Series } from "./series.ts";
 
-const KINDS = ["prometheus", "victoriametrics"] as const;
 const profiles = Object.keys(PROFILES) as MetricsProfile[];
 
 /** All signals of one sound pod. */
@@ -73,20 +71,10 @@ const everything = backfilled([
 ]);
 
 describe.skipIf(missing !== undefined)("back-filled metrics", () => {
-  const servers = new Map<string, MetricsServer>();
-  beforeAll(async () => {
-    const started = await Promise.all([
-      startPrometheus({ backfill: everything }),
-      startVictoriaMetrics({ backfill: everything }),
-    ]);
-    for (const server of started) servers.set(server.kind, server);
-  });
-  afterAll(async () => {
-    for (const server of servers.values()) await server[Symbol.asyncDispose]();
-  });
+  const urlOf = useEngines(everything);
 
   describe.each(KINDS)("%s", (kind) => {
-    const engine = () => ({ url: servers.get(kind)?.url ?? "", time: NOW });
+    const engine = () => ({ url: urlOf(kind), time: NOW });
 
     describe.each(profiles)("profile %s", (profile) => {
       let signals: Signals;

@@ -1,4 +1,4 @@
-import { expect } from "vitest";
+import { afterAll, beforeAll, expect } from "vitest";
 
 import { createHttpClient } from "../../src/http.ts";
 import type { ConsumerGroup } from "../../src/kafka/group.ts";
@@ -8,7 +8,13 @@ import type { MetricsOptions } from "../../src/metrics/queries.ts";
 import { createPrometheus, type Prometheus } from "../../src/prometheus/client.ts";
 import type { PodInfo, Signals, SignalSamples } from "../../src/types.ts";
 import { METRICS_OPTIONS } from "../fakes/metrics-options.ts";
-import { enginesMissing } from "../harness/prometheus.ts";
+import {
+  type BackfillSeries,
+  enginesMissing,
+  type MetricsServer,
+  startPrometheus,
+  startVictoriaMetrics,
+} from "../harness/prometheus.ts";
 import { type Expectation, NAMESPACE } from "./cases.ts";
 
 /** Why the suites below are skipped; undefined: all engines are there. Said aloud, because a skip is easily overlooked. */
@@ -16,6 +22,25 @@ export const missing = enginesMissing();
 if (missing !== undefined) process.stderr.write(`Skipped, not tested: ${missing}\n`);
 
 const NEVER = new AbortController().signal;
+
+export const KINDS = ["prometheus", "victoriametrics"] as const;
+
+/**
+ * Starts both engines before the tests of this suite, with the same series in them, and ends them after.
+ *
+ * @returns where the one of this kind is, while the tests run.
+ */
+export function useEngines(backfill: readonly BackfillSeries[]): (kind: string) => string {
+  const servers = new Map<string, MetricsServer>();
+  beforeAll(async () => {
+    const started = await Promise.all([startPrometheus({ backfill }), startVictoriaMetrics({ backfill })]);
+    for (const server of started) servers.set(server.kind, server);
+  });
+  afterAll(async () => {
+    for (const server of servers.values()) await server[Symbol.asyncDispose]();
+  });
+  return (kind) => servers.get(kind)?.url ?? "";
+}
 
 /** A client of the product that asks for one moment; the time is a parameter of the endpoint's own URL. */
 export async function withClient<Value>(

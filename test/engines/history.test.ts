@@ -1,18 +1,13 @@
 /** How uneven a group has been, on real engines. */
 
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 
 import { createHistorySource } from "../../src/metrics/history.ts";
 import type { Prometheus } from "../../src/prometheus/client.ts";
 import { createManualClock } from "../fakes/manual-clock.ts";
 import { METRICS_OPTIONS } from "../fakes/metrics-options.ts";
-import {
-  type BackfillSeries,
-  type MetricsServer,
-  startPrometheus,
-  startVictoriaMetrics,
-} from "../harness/prometheus.ts";
-import { missing, podInfo, withClient } from "./engines.ts";
+import type { BackfillSeries } from "../harness/prometheus.ts";
+import { KINDS, missing, podInfo, useEngines, withClient } from "./engines.ts";
 import { NOW } from "./series.ts";
 
 const PREFIX = "consumer-5d8f7c9b-";
@@ -46,24 +41,17 @@ const past = [
 ];
 
 describe.skipIf(missing !== undefined)("the past", () => {
-  const servers = new Map<string, MetricsServer>();
-  beforeAll(async () => {
-    const started = await Promise.all([startPrometheus({ backfill: past }), startVictoriaMetrics({ backfill: past })]);
-    for (const server of started) servers.set(server.kind, server);
-  });
-  afterAll(async () => {
-    for (const server of servers.values()) await server[Symbol.asyncDispose]();
-  });
+  const urlOf = useEngines(past);
 
   function imbalances(kind: string, rate?: string): Promise<readonly number[]> {
     const options = { ...METRICS_OPTIONS, queries: rate === undefined ? {} : { rate } };
     const clock = createManualClock(new Date(NOW * 1_000));
-    return withClient(servers.get(kind)?.url ?? "", undefined, (prometheus: Prometheus) =>
+    return withClient(urlOf(kind), undefined, (prometheus: Prometheus) =>
       createHistorySource(prometheus, options, clock).imbalances(PODS, new AbortController().signal),
     );
   }
 
-  describe.each(["prometheus", "victoriametrics"])("%s", (kind) => {
+  describe.each(KINDS)("%s", (kind) => {
     it("is told every half hour, of this rollout's pods alone", async () => {
       const found = await imbalances(kind);
       expect(found.length).toBeGreaterThanOrEqual(47);

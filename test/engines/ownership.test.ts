@@ -1,11 +1,10 @@
 /** Who owns which partition, and what is written to it, on real engines: the same series, one evaluation time, the same truth. */
 
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 
 import { ownershipOf } from "../../src/forecast/ownership.ts";
 import type { ConsumerGroup } from "../../src/kafka/group.ts";
-import { type MetricsServer, startPrometheus, startVictoriaMetrics } from "../harness/prometheus.ts";
-import { missing, podInfo, readGroup } from "./engines.ts";
+import { KINDS, missing, podInfo, readGroup, useEngines } from "./engines.ts";
 import {
   backfilled,
   clientPartition,
@@ -18,7 +17,6 @@ import {
   type Series,
 } from "./series.ts";
 
-const KINDS = ["prometheus", "victoriametrics"] as const;
 const PREFIX = "consumer-5d8f7c9b-";
 /** Nothing in it is safe in a query, in any quotes or in a regular expression. */
 const ODD_GROUP = `or"d'e\`r\\s|.*{}\n$pods ü`;
@@ -111,21 +109,10 @@ function told(group: ConsumerGroup | undefined): Record<string, string[]> | unde
 }
 
 describe.skipIf(missing !== undefined)("the group in back-filled metrics", () => {
-  const servers = new Map<string, MetricsServer>();
-  beforeAll(async () => {
-    const everything = backfilled([...exporter, ...clients, gauge("up", { job: "x" }, 1)]);
-    const started = await Promise.all([
-      startPrometheus({ backfill: everything }),
-      startVictoriaMetrics({ backfill: everything }),
-    ]);
-    for (const server of started) servers.set(server.kind, server);
-  });
-  afterAll(async () => {
-    for (const server of servers.values()) await server[Symbol.asyncDispose]();
-  });
+  const urlOf = useEngines(backfilled([...exporter, ...clients, gauge("up", { job: "x" }, 1)]));
 
   describe.each(KINDS)("%s", (kind) => {
-    const engine = () => ({ url: servers.get(kind)?.url ?? "", time: NOW });
+    const engine = () => ({ url: urlOf(kind), time: NOW });
 
     describe("profile kafka-lag-exporter", () => {
       const profile = "kafka-lag-exporter";
