@@ -30,7 +30,9 @@ export async function readAll(
     [metrics.fetch(pods, abort), Promise.all(sources.map((source) => source.read(pods, abort)))] as const;
   const [signals, found] = await allOrNone(begin, signal);
   const groups = found.flatMap((group) => group ?? []);
-  return { signals, groups, history: groups.some(isRated) ? [] : ((await history?.imbalances(pods, signal)) ?? []) };
+  // The run is judged by the most trusted of them.
+  const known = groups[0] !== undefined && isRated(groups[0]);
+  return { signals, groups, history: known ? [] : ((await history?.imbalances(pods, signal)) ?? []) };
 }
 
 /** Whether chance can be told from its partitions. */
