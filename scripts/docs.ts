@@ -14,6 +14,7 @@ import { type Cause, CAUSES } from "../src/causes.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { flagOf, type Option, type OptionName, OPTIONS } from "../src/config/options.ts";
 import { decide } from "../src/decision/decide.ts";
+import { GATES } from "../src/decision/gates.ts";
 import { ERRORS } from "../src/errors.ts";
 import { diagnose } from "../src/forecast/cause.ts";
 import { metricsText } from "../src/logging/metrics.ts";
@@ -21,7 +22,7 @@ import { PROFILES } from "../src/metrics/profiles.ts";
 import { assess } from "../src/podstate/assess.ts";
 import { describeValues } from "../src/podstate/statistics.ts";
 import { seededRandom } from "../src/random.ts";
-import { EXIT_CODES, HOLD_REASONS, type HoldReason, type Reason, REASONS } from "../src/reasons.ts";
+import { EXIT_CODES, type HoldReason, type Reason, REASONS } from "../src/reasons.ts";
 import { drawRates } from "../src/simulation/partition-rates.ts";
 import type { Group, PodInfo, RunReport, Signal, SignalSamples, Snapshot, Workload } from "../src/types.ts";
 
@@ -269,7 +270,7 @@ function queriesBlocks(): string {
 }
 
 /** When each gate is closed. */
-const GATES: Readonly<Record<HoldReason, string>> = {
+const CLOSED_WHEN: Readonly<Record<HoldReason, string>> = {
   no_pods: "No unfinished pod with a controller matches the selector.",
   ambiguous_group: "The pods have several controllers, or one that is no Deployment or StatefulSet of `apps`.",
   suspended: '`SUSPEND=true`, or the workload carries `pod-rebalancer.io/suspend: "true"`.',
@@ -285,7 +286,8 @@ const GATES: Readonly<Record<HoldReason, string>> = {
     "`forecast`: the last three rotations of this very group (pods' controller, numbers, assignor) made nothing better.",
   sources_contradict: "`forecast`: two sources name different pods for a partition.",
   members_unmatched: "`forecast`: the group has no members, or a pod has none.",
-  group_unstable: "`forecast`: the group is not `Stable`, or changed while it was read.",
+  group_unstable:
+    "`forecast`: the group has members and is not `Stable`, changed while it was read, or has partitions without an owner.",
   streams_group: "`forecast`: the group is one of Kafka Streams.",
   share_group: "`forecast`: it is a share group (KIP-932).",
   few_partitions: "`forecast`: there are not more partitions than consumers.",
@@ -304,10 +306,10 @@ const GATES: Readonly<Record<HoldReason, string>> = {
 
 /** docs/algorithm.md */
 function gatesTable(): string {
-  const rows = (Object.keys(HOLD_REASONS) as HoldReason[]).map((reason, index) => {
-    return [String(index + 1), reasonLink(reason), GATES[reason]];
+  const rows = GATES.map(({ reason, again }, index) => {
+    return [String(index + 1), reasonLink(reason), again ? "yes" : "", CLOSED_WHEN[reason]];
   });
-  return table(["", "Reason", "Holds when"], rows);
+  return table(["", "Reason", "Asked again", "Holds when"], rows);
 }
 
 interface ExamplePod {

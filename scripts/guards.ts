@@ -26,13 +26,12 @@ interface Guard {
 const GATES = "src/decision/gates.ts";
 const ELIGIBLE = "src/decision/eligible.ts";
 const MANAGER = "src/kubernetes/manager.ts";
-const BY_FORECAST = "src/decision/by-forecast.ts";
 const LOCK = "src/kubernetes/lock.ts";
 const EVICT = "src/kubernetes/evict.ts";
 const PARSE = "src/prometheus/parse.ts";
 const PROFILES = "src/metrics/profiles.ts";
 const DECIDE_TESTS = ["src/decision/", "test/rebalance.property.test.ts"];
-const FORECAST_TESTS = ["src/decision/by-forecast.test.ts", "src/forecast/forecast.test.ts"];
+const FORECAST_TESTS = ["src/decision/", "src/forecast/forecast.test.ts"];
 const KAFKA_TESTS = ["src/kafka/admin"];
 const MANAGER_TESTS = ["src/kubernetes/manager.test.ts", "test/rebalance.property.test.ts"];
 
@@ -54,15 +53,15 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "acts in the middle of a rollout",
     file: GATES,
-    code: "({ workload }) => workload?.rollout,",
-    instead: "() => undefined,",
+    code: "({ snapshot: { workload } }) => workload?.rollout }",
+    instead: "() => undefined }",
     tests: DECIDE_TESTS,
   },
   {
     prevents: "acts while an autoscaler does",
     file: GATES,
-    code: "({ workload }) => workload?.scaling,",
-    instead: "() => undefined,",
+    code: "({ snapshot: { workload } }) => workload?.scaling }",
+    instead: "() => undefined }",
     tests: DECIDE_TESTS,
   },
   {
@@ -315,37 +314,37 @@ const GUARDS: readonly Guard[] = [
 
   {
     prevents: "acts on a group of which two sources differ",
-    file: BY_FORECAST,
-    code: 'if (contradiction !== undefined) return hold("sources_contradict", contradiction);',
-    instead: "",
+    file: GATES,
+    code: '(strategy === "forecast" ? contradiction : undefined)',
+    instead: "(strategy, contradiction, undefined)",
     tests: FORECAST_TESTS,
   },
   {
     prevents: "acts in the middle of a rebalance",
-    file: BY_FORECAST,
+    file: GATES,
     code: 'if (state !== "Stable")',
     instead: 'if (state === "none")',
     tests: FORECAST_TESTS,
   },
   {
     prevents: "forecasts for pods whose members nobody knows",
-    file: BY_FORECAST,
-    code: "if (unmatched.length === 0) return undefined;",
-    instead: "return undefined;",
+    file: GATES,
+    code: "without.length > 0 ? `${source} knows no member",
+    instead: "without.length < 0 ? `${source} knows no member",
     tests: FORECAST_TESTS,
   },
   {
     prevents: "rotates the same group for ever to no effect",
-    file: BY_FORECAST,
-    code: 'if (useless !== undefined) return hold("ineffective", useless);',
-    instead: "",
+    file: GATES,
+    code: '(strategy === "forecast" ? ineffectiveRotations(group) : undefined)',
+    instead: "(group, strategy, undefined)",
     tests: FORECAST_TESTS,
   },
   {
     prevents: "rotates where it cannot help",
-    file: BY_FORECAST,
-    code: "if (futile !== undefined) return hold(futile.reason, futile.detail);",
-    instead: "",
+    file: "src/forecast/futility.ts",
+    code: "return fixed > 0 ?",
+    instead: "return fixed < 0 ?",
     tests: FORECAST_TESTS,
   },
   {
@@ -358,8 +357,8 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "rotates blindly although the load is no more uneven than chance makes it",
     file: "src/decision/in-the-tail.ts",
-    code: 'if (!unusual) return hold("not_unusual", clause);',
-    instead: "",
+    code: "not_unusual: unusual ? undefined : clause",
+    instead: "not_unusual: undefined",
     tests: FORECAST_TESTS,
   },
   {

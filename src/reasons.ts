@@ -10,7 +10,7 @@ interface ReasonFacts {
   readonly advice: string;
 }
 
-/** Gates, in the order in which they are asked. The first that fails names the reason. */
+/** What holds a run back, in the order in which the gates are asked (`GATES` in src/decision/gates.ts). */
 export const HOLD_REASONS = {
   no_pods: {
     exit: 4,
@@ -77,16 +77,6 @@ export const HOLD_REASONS = {
     sentence: "The sources differ in who owns which partition.",
     advice: "Wait for the next run if the group has just rebalanced; else check KAFKA_GROUP and the exporter's labels.",
   },
-  members_unmatched: {
-    exit: 4,
-    sentence: "Pods cannot be matched with members of the consumer group.",
-    advice: "Check KAFKA_GROUP, and let each client.id begin with its pod's name (or have the pods' own IP addresses).",
-  },
-  group_unstable: {
-    exit: 0,
-    sentence: "The consumer group is rebalancing.",
-    advice: "Wait until it is Stable. If it never is, look for consumers that exceed max.poll.interval.ms or crash.",
-  },
   streams_group: {
     exit: 0,
     sentence: "Kafka Streams assigns its tasks by their state, which a rotation would have to move.",
@@ -96,6 +86,16 @@ export const HOLD_REASONS = {
     exit: 0,
     sentence: "In a share group nobody owns a partition.",
     advice: "Nothing to do: the broker hands out messages, not partitions.",
+  },
+  group_unstable: {
+    exit: 0,
+    sentence: "The consumer group is rebalancing.",
+    advice: "Wait until it is Stable. If it never is, look for consumers that exceed max.poll.interval.ms or crash.",
+  },
+  members_unmatched: {
+    exit: 4,
+    sentence: "Pods cannot be matched with members of the consumer group.",
+    advice: "Check KAFKA_GROUP, and let each client.id begin with its pod's name (or have the pods' own IP addresses).",
   },
   few_partitions: {
     exit: 0,
@@ -129,15 +129,15 @@ export const HOLD_REASONS = {
     advice:
       "Let the tool know who owns which partition (KAFKA_BOOTSTRAP_SERVERS and KAFKA_GROUP), so that it can look ahead.",
   },
-  no_gain: {
-    exit: 0,
-    sentence: "No rotation promises enough.",
-    advice: "Nothing to do; `pod-rebalancer plan` shows what each would bring.",
-  },
   no_eligible_target: {
     exit: 0,
     sentence: "No pod that was to be rotated may be removed now.",
     advice: "Look at why each was passed over (age, readiness, exemption).",
+  },
+  no_gain: {
+    exit: 0,
+    sentence: "No rotation promises enough.",
+    advice: "Nothing to do; `pod-rebalancer plan` shows what each would bring.",
   },
 } as const satisfies Record<string, ReasonFacts>;
 

@@ -160,10 +160,14 @@ describe("the runbook", () => {
     expect(sections.get("reason-failed")).toContain(`(operations.md#error-${code.toLowerCase()})`);
   });
 
-  it("has no section of a reason or an alert that is no more", () => {
-    const known = [...Object.keys(REASONS).map((reason) => `reason-${reason}`), ...ALERTS.map(({ alert }) => alert)];
-    const told = [...sections.keys()].filter((anchor) => /^(reason-|podrebalancer)/.test(anchor));
-    expect(told.toSorted()).toEqual(known.map((name) => name.toLowerCase()).toSorted());
+  it("goes through the reasons in the order in which they are asked", () => {
+    const told = [...sections.keys()].filter((anchor) => anchor.startsWith("reason-"));
+    expect(told).toEqual(Object.keys(REASONS).map((reason) => `reason-${reason}`));
+  });
+
+  it("has no section of an alert that is no more", () => {
+    const told = [...sections.keys()].filter((anchor) => anchor.startsWith("podrebalancer"));
+    expect(told.toSorted()).toEqual(ALERTS.map(({ alert }) => alert.toLowerCase()).toSorted());
   });
 });
 

@@ -1,32 +1,16 @@
 import { describe, expect, it } from "vitest";
 
 import { POLICY } from "../../test/fakes/policy.ts";
-import { unevenSimulation } from "../../test/fakes/uneven.ts";
+import { type Known, unevenGroup as seen } from "../../test/fakes/uneven.ts";
 import { imbalanceOf } from "../forecast/imbalance.ts";
 import { groupMark } from "../forecast/rotations.ts";
 import { PROTOCOLS } from "../kafka/assignors/protocols.ts";
 import type { ConsumerGroup, GroupMember } from "../kafka/group.ts";
-import { assess } from "../podstate/assess.ts";
 import type { SimulationSettings } from "../simulation/simulation.ts";
-import type { Decision, Group, Policy, Rotation, RunRecord } from "../types.ts";
+import type { Decision, Policy, Rotation } from "../types.ts";
 import { decide } from "./decide.ts";
 
-const NEVER = new AbortController().signal;
 const FORECAST: Policy = { ...POLICY, strategy: "forecast" };
-
-type Known = (group: ConsumerGroup) => readonly (ConsumerGroup | undefined)[];
-
-/** A group as a run sees it; `known` says what of its Kafka side. */
-async function seen(known: Known = (group) => [group], changes: Partial<SimulationSettings> = {}): Promise<Group> {
-  const simulation = unevenSimulation(changes);
-  const snapshot = await simulation.cluster.observe(NEVER);
-  const signals = await simulation.metrics.fetch(snapshot.pods, NEVER);
-  const group = await simulation.groupSource.read(snapshot.pods, NEVER);
-  if (group === undefined) throw new Error("no group");
-  const record: RunRecord = { heldBy: undefined, removals: [], rotations: changes.rotations ?? [] };
-  const groups = known(group).flatMap((one) => one ?? []);
-  return assess({ snapshot, signals, record, groups }, FORECAST);
-}
 
 async function decided(known?: Known, changes?: Partial<SimulationSettings>): Promise<Decision> {
   return decide(await seen(known, changes), FORECAST);

@@ -3,82 +3,53 @@
 import { short } from "../figures.ts";
 import { type Board, boardOf } from "../forecast/board.ts";
 import { forecast } from "../forecast/forecast.ts";
-import { futilityOf, hotPartitionOf, otherKindOf } from "../forecast/futility.ts";
+import { hotPartition } from "../forecast/futility.ts";
 import { likelyOrders } from "../forecast/likely-orders.ts";
-import { type Ownership, unownedPartitions } from "../forecast/ownership.ts";
+import type { Ownership } from "../forecast/ownership.ts";
 import { MATTERS } from "../forecast/play.ts";
 import { rateErrorOf } from "../forecast/rate-error.ts";
-import { ineffectiveRotations } from "../forecast/rotations.ts";
 import { UnpredictableAssignment } from "../kafka/assignors/unpredictable.ts";
-import type {
-  CandidateForecast,
-  Decision,
-  Forecast,
-  Group,
-  HoldDecision,
-  PassedOver,
-  PodState,
-  Policy,
-  Target,
-} from "../types.ts";
+import type { CandidateForecast, Forecast, Group, PassedOver, PodState, Policy, Target } from "../types.ts";
+import type { Choice } from "./choice.ts";
 import { ineligibility } from "./eligible.ts";
 import { tooFewPods } from "./gates.ts";
-import { type Hold, hold } from "./hold.ts";
-import { decideInTheTail } from "./in-the-tail.ts";
+import { chooseInTheTail } from "./in-the-tail.ts";
 
 /** A busiest pod within 10 % of the mean is even enough: a HorizontalPodAutoscaler's default tolerance. */
 const EVEN = 1.1;
 
-export function decideByForecast(group: Group, policy: Policy): Decision {
-  const useless = ineffectiveRotations(group);
-  if (useless !== undefined) return hold("ineffective", useless);
-  const { ownership, contradiction } = group;
-  if (contradiction !== undefined) return hold("sources_contradict", contradiction);
-  if (ownership === undefined) return decideInTheTail(group, policy);
-  const other = otherKindOf(ownership);
-  if (other !== undefined) return hold(other.reason, other.detail);
-  return unready(ownership, group) ?? decideKnowing(ownership, group, policy);
+/** To be asked where the gates before let pass; without the partitions' rates or a model of the assignor it looks no further than today. */
+export function chooseByForecast(group: Group, policy: Policy): Choice {
+  const { ownership } = group;
+  const board = ownership && boardOf(ownership);
+  const choice = board && unlessUnpredictable(() => chooseOn(board, ownership, group, policy));
+  return choice ?? chooseInTheTail(group, policy);
 }
 
-/** What keeps the group from being judged at the moment. */
-function unready({ group, podsWithoutMember }: Ownership, { pods }: Group): HoldDecision | undefined {
-  const { state = "Stable", name = "", members, partitions, source } = group;
-  if (members.length === 0) return hold("members_unmatched", `group ${name} is ${state} and has no members`);
-  if (state !== "Stable") return hold("group_unstable", `group ${name} is ${state}`);
-  const unowned = unownedPartitions(group);
-  if (unowned > 0) return hold("group_unstable", `${unowned} of ${partitions.length} partitions have no owner`);
-  // A pod that is not Ready has not joined yet, or has left.
-  const ready = new Set(pods.filter((pod) => pod.ready).map(({ pod }) => pod.name));
-  const unmatched = podsWithoutMember.filter((pod) => ready.has(pod));
-  if (unmatched.length === 0) return undefined;
-  return hold("members_unmatched", `${source} knows no member of ${unmatched.join(", ")}`);
-}
-
-function decideKnowing(ownership: Ownership, group: Group, policy: Policy): Decision {
-  const futile = futilityOf(ownership);
-  if (futile !== undefined) return hold(futile.reason, futile.detail);
-  const board = boardOf(ownership);
-  if (board === undefined) return decideInTheTail(group, policy);
-  return decideOn(board, ownership, group, policy);
-}
-
-function decideOn(board: Board, ownership: Ownership, group: Group, policy: Policy): Decision {
+function chooseOn(board: Board, ownership: Ownership, group: Group, policy: Policy): Choice {
   const states = new Map(group.pods.map((state) => [state.pod.name, state]));
   const { removable, passedOver } = candidatesAmong(board, states, policy);
   const inTurn = policy.maxPodsToDelete > 1;
   const pairs = { inTurn, atOnce: inTurn && tooFewPods(group.snapshot, policy, 2) === undefined };
   const scope = { removable, pairs, orders: likelyOrders(group), rateError: rateErrorOf(board.owners, group.pods) };
-  const made = unlessUnpredictable(() => forecast(board, scope, policy));
-  if (made === undefined) return decideInTheTail(group, policy);
-  const known = { passedOver, forecast: made };
-  const held = reasonToHold(made, ownership, removable.length);
-  if (held !== undefined) return hold(held.reason, held.detail, known);
+  const made = forecast(board, scope, policy);
   const targets = (made.chosen?.pods ?? []).flatMap((name): Target[] => {
     const { pod, score = 0 } = states.get(name) ?? {};
     return pod === undefined ? [] : [{ pod, role: "best_forecast", score }];
   });
-  const because = [`${todayIn(made)}; the rotation ${expectationOf(made.chosen)}`];
-  return { action: "rotate", because, targets, atOnce: targets.length > 1 && made.chosen?.atOnce === true, ...known };
+  return {
+    against: {
+      hot_partition: hotPartition(ownership, made),
+      balanced: evenness(made),
+      no_eligible_target: removable.length === 0 ? "no pod may be removed" : undefined,
+      no_gain: made.chosen === undefined ? noGain(made) : undefined,
+    },
+    because: [`${todayIn(made)}; the rotation ${expectationOf(made.chosen)}`],
+    targets,
+    atOnce: targets.length > 1 && made.chosen?.atOnce === true,
+    passedOver,
+    forecast: made,
+  };
 }
 
 function candidatesAmong({ owners }: Board, states: ReadonlyMap<string, PodState>, policy: Policy) {
@@ -94,19 +65,15 @@ function candidatesAmong({ owners }: Board, states: ReadonlyMap<string, PodState
   return { removable, passedOver };
 }
 
-function reasonToHold(made: Forecast, ownership: Ownership, removable: number): Hold | undefined {
-  const hot = hotPartitionOf(ownership, made);
-  if (hot !== undefined) return hot;
-  const today = todayIn(made);
-  if (made.imbalance < EVEN) return { reason: "balanced", detail: `${today}, less than ${EVEN}` };
-  if (made.floor > made.imbalance * (1 - MATTERS)) {
-    const least = `the least that equal numbers of partitions come to is ${short(made.floor)}`;
-    return { reason: "balanced", detail: `${today}; ${least}` };
-  }
-  if (removable === 0) return { reason: "no_eligible_target", detail: "no pod may be removed" };
-  if (made.chosen !== undefined) return undefined;
+function evenness(made: Forecast): string | undefined {
+  if (made.imbalance < EVEN) return `${todayIn(made)}, less than ${EVEN}`;
+  if (made.floor <= made.imbalance * (1 - MATTERS)) return undefined;
+  return `${todayIn(made)}; the least that equal numbers of partitions come to is ${short(made.floor)}`;
+}
+
+function noGain(made: Forecast): string {
   const [best] = made.candidates;
-  return { reason: "no_gain", detail: `${today}; the best, ${best?.pods.join(" and ")}, ${expectationOf(best)}` };
+  return `${todayIn(made)}; the best, ${best?.pods.join(" and ")}, ${expectationOf(best)}`;
 }
 
 function todayIn({ imbalance }: Forecast): string {

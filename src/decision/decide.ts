@@ -1,23 +1,30 @@
 import type { Decision, Group, Policy } from "../types.ts";
-import { decideByForecast } from "./by-forecast.ts";
-import { decideByOutliers } from "./by-outliers.ts";
+import { chooseByForecast } from "./by-forecast.ts";
+import { chooseOutliers } from "./by-outliers.ts";
+import type { Choice } from "./choice.ts";
 import { firstHold } from "./gates.ts";
-import { hold } from "./hold.ts";
 
-const STRATEGIES: Readonly<Record<Policy["strategy"], (group: Group, policy: Policy) => Decision>> = {
-  balanced: decideByOutliers,
-  forecast: decideByForecast,
+const STRATEGIES: Readonly<Record<Policy["strategy"], (group: Group, policy: Policy) => Choice>> = {
+  balanced: chooseOutliers,
+  forecast: chooseByForecast,
 };
 
 /**
  * Decides what a run does: rotate, or hold for one reason.
  *
- * Gates first, in a fixed order; then the rule of the strategy. Pure: the same group and policy give the same decision.
+ * The gates are asked in a fixed order; the last of them judge what the strategy chooses. Pure: the same group and policy give the same
+ * decision.
  *
  * @see docs/algorithm.md
  */
 export function decide(group: Group, policy: Policy): Decision {
-  const closed = firstHold(group, policy);
-  if (closed !== undefined) return hold(closed.reason, closed.detail);
-  return STRATEGIES[policy.strategy](group, policy);
+  let choice: Choice | undefined;
+  const choose = () => (choice ??= STRATEGIES[policy.strategy](group, policy));
+  const held = firstHold(group, policy, choose);
+  if (held !== undefined) {
+    const { passedOver = [], forecast } = choice ?? {};
+    return { action: "hold", ...held, passedOver, ...(forecast && { forecast }) };
+  }
+  const { against: _none, ...rotation } = choose();
+  return { action: "rotate", ...rotation };
 }

@@ -1,82 +1,135 @@
-/** What holds a run back. One predicate per reason: it returns the facts as a clause, or undefined when the gate is open. */
+/**
+ * What holds a run back: every gate in the order in which they are asked; the first that is closed names the reason. The order of
+ * {@link GATES} is that of `HOLD_REASONS` and of docs/algorithm.md.
+ */
 
 import { formatDuration } from "../durations.ts";
 import { percent } from "../figures.ts";
+import { fewPartitions, statelessAssignor, staticMembers } from "../forecast/futility.ts";
+import { type Ownership, unownedPartitions } from "../forecast/ownership.ts";
+import { ineffectiveRotations } from "../forecast/rotations.ts";
 import type { HoldReason } from "../reasons.ts";
 import type { Group, PodInfo, Policy, Snapshot } from "../types.ts";
-import type { Hold } from "./hold.ts";
+import type { Choice, Objection } from "./choice.ts";
 import { isIdle, judgeSignals } from "./thresholds.ts";
 
-type Gate<Seen> = (seen: Seen, policy: Policy) => string | undefined;
+/** Why a run holds, with the facts behind it as a clause. */
+export interface Hold {
+  readonly reason: HoldReason;
+  readonly detail: string;
+}
+
+/** The facts as a clause; undefined when the gate is open. */
+type Facts = string | undefined;
+type Seen = Pick<Group, "snapshot">;
+
+/** One that needs neither metrics nor record, and is asked again, on fresh data, before each removal. */
+interface WorldGate {
+  readonly reason: HoldReason;
+  readonly again: true;
+  readonly closed: (seen: Seen, policy: Policy) => Facts;
+}
+
+interface GroupGate {
+  readonly reason: HoldReason;
+  readonly again?: undefined;
+  /** @param choice - makes the strategy choose, which takes long; only for those that are asked when all before are open. */
+  readonly closed: (group: Group, policy: Policy, choice: () => Choice) => Facts;
+}
 
 /** Below this share of the wanted pods Ready, something else is wrong with the workload. */
 const READY_SHARE = 0.9;
 
-/** Gates that need no metrics; also asked again before each removal. */
-const WORLD_GATES = {
-  no_pods: ({ pods, bare }) => {
-    if (pods.length > 0) return undefined;
-    return bare.length === 0 ? "0 pods" : `only pods without a controller: ${bare.join(", ")}`;
+export const GATES: readonly (WorldGate | GroupGate)[] = [
+  {
+    reason: "no_pods",
+    again: true,
+    closed: ({ snapshot: { pods, bare } }) => {
+      if (pods.length > 0) return undefined;
+      return bare.length === 0 ? "0 pods" : `only pods without a controller: ${bare.join(", ")}`;
+    },
   },
-  ambiguous_group: ({ workload, controllers }) => (workload ? undefined : controllers.join(", ")),
-  suspended: ({ workload }, policy) => {
-    if (policy.suspend) return "SUSPEND is true";
-    return workload?.suspended
-      ? `annotation pod-rebalancer.io/suspend on ${workload.kind}/${workload.name}`
-      : undefined;
+  {
+    reason: "ambiguous_group",
+    again: true,
+    closed: ({ snapshot: { workload, controllers } }) => (workload ? undefined : controllers.join(", ")),
   },
-  rollout_in_progress: ({ workload }) => workload?.rollout,
-  scaling_in_progress: ({ workload }) => workload?.scaling,
-  pods_not_ready: ({ pods, workload }) => {
-    const wanted = workload?.replicas ?? pods.length;
-    const ready = readyPods(pods).length;
-    const matched = pods.length < wanted ? `; ${pods.length} match the selector` : "";
-    return ready < READY_SHARE * wanted ? `${ready} of ${wanted} wanted pods are Ready${matched}` : undefined;
+  {
+    reason: "suspended",
+    again: true,
+    closed: ({ snapshot: { workload } }, policy) => {
+      if (policy.suspend) return "SUSPEND is true";
+      return workload?.suspended
+        ? `annotation pod-rebalancer.io/suspend on ${workload.kind}/${workload.name}`
+        : undefined;
+    },
   },
-} satisfies Partial<Record<HoldReason, Gate<Snapshot>>>;
+  { reason: "locked", closed: ({ record }) => record?.heldBy && `held by ${record.heldBy}` },
+  { reason: "rollout_in_progress", again: true, closed: ({ snapshot: { workload } }) => workload?.rollout },
+  { reason: "scaling_in_progress", again: true, closed: ({ snapshot: { workload } }) => workload?.scaling },
+  { reason: "pods_not_ready", again: true, closed: ({ snapshot }) => podsNotReady(snapshot) },
+  { reason: "too_few_pods", closed: ({ snapshot }, policy) => tooFewPods(snapshot, policy) },
+  { reason: "cooldown", closed: tooSoon },
+  { reason: "insufficient_metrics", closed: insufficientMetrics },
+  {
+    reason: "idle",
+    closed: (group, policy) => {
+      const verdicts = judgeSignals(group, policy);
+      return isIdle(verdicts) ? verdicts.map((verdict) => verdict.load).join(", ") : undefined;
+    },
+  },
+  {
+    reason: "ineffective",
+    closed: (group, { strategy }) => (strategy === "forecast" ? ineffectiveRotations(group) : undefined),
+  },
+  {
+    reason: "sources_contradict",
+    closed: ({ contradiction }, { strategy }) => (strategy === "forecast" ? contradiction : undefined),
+  },
+  {
+    reason: "streams_group",
+    closed: whereOwned(({ group: { type, name } }) =>
+      type === "streams" ? `${named(name)} is one of Kafka Streams` : undefined,
+    ),
+  },
+  {
+    reason: "share_group",
+    closed: whereOwned(({ group: { type, name } }) =>
+      type === "share" ? `${named(name)} is a share group` : undefined,
+    ),
+  },
+  { reason: "group_unstable", closed: whereOwned(unstable) },
+  { reason: "members_unmatched", closed: whereOwned(unmatched) },
+  { reason: "few_partitions", closed: whereOwned(fewPartitions) },
+  { reason: "stateless_assignor", closed: whereOwned(statelessAssignor) },
+  { reason: "static_membership", closed: whereOwned(staticMembers) },
+  objection("hot_partition"),
+  objection("balanced"),
+  objection("not_unusual"),
+  objection("no_eligible_target"),
+  objection("no_gain"),
+];
 
-/** What holds a run back whatever its strategy. */
-const GATES: Readonly<Partial<Record<HoldReason, Gate<Group>>>> = {
-  no_pods: onSnapshot(WORLD_GATES.no_pods),
-  ambiguous_group: onSnapshot(WORLD_GATES.ambiguous_group),
-  suspended: onSnapshot(WORLD_GATES.suspended),
-  locked: ({ record }) => record?.heldBy && `held by ${record.heldBy}`,
-  rollout_in_progress: onSnapshot(WORLD_GATES.rollout_in_progress),
-  scaling_in_progress: onSnapshot(WORLD_GATES.scaling_in_progress),
-  pods_not_ready: onSnapshot(WORLD_GATES.pods_not_ready),
-  too_few_pods: ({ snapshot }, policy) => tooFewPods(snapshot, policy),
-  cooldown: ({ record, snapshot }, policy) => {
-    const last = record?.removals.at(-1);
-    if (last === undefined) return undefined;
-    // A removal "in the future" was recorded after we looked at the pods: it is recent, too.
-    const seconds = Math.max(0, (snapshot.observedAt.getTime() - last.at.getTime()) / 1_000);
-    if (seconds >= policy.cooldownSeconds) return undefined;
-    return `${last.pod} was removed ${formatDuration(Math.round(seconds))} ago; COOLDOWN is ${formatDuration(policy.cooldownSeconds)}`;
-  },
-  insufficient_metrics: (group, policy) => {
-    const scored = group.pods.some((state) => state.score !== undefined);
-    if (scored && group.coverage >= policy.minMetricsCoverage) return undefined;
-    const samples = group.signalsInUse.map((signal) => `${signal} ${group.samples[signal] ?? 0}/${group.pods.length}`);
-    return `${percent(group.coverage)} of the Ready pods have every signal, ${percent(policy.minMetricsCoverage)} are needed; samples: ${samples.join(", ")}`;
-  },
-  idle: (group, policy) => {
-    const verdicts = judgeSignals(group, policy);
-    return isIdle(verdicts) ? verdicts.map((verdict) => verdict.load).join(", ") : undefined;
-  },
-};
-
-/** The first gate that holds the run back, in the order of the table. */
-export function firstHold(group: Group, policy: Policy): Hold | undefined {
-  return firstClosed(GATES, group, policy);
+/** The first gate that holds the run back. */
+export function firstHold(group: Group, policy: Policy, choice: () => Choice): Hold | undefined {
+  for (const { reason, closed } of GATES) {
+    const detail = closed(group, policy, choice);
+    if (detail !== undefined) return { reason, detail };
+  }
+  return undefined;
 }
 
 /** The same without metrics, for a fresh look before a removal. */
 export function firstWorldHold(snapshot: Snapshot, policy: Policy): Hold | undefined {
-  return firstClosed(WORLD_GATES, snapshot, policy);
+  for (const { reason, again, closed } of GATES) {
+    const detail = again && closed({ snapshot }, policy);
+    if (detail !== undefined) return { reason, detail };
+  }
+  return undefined;
 }
 
 /** Whether so many removals at once would leave fewer Ready pods than must stay. */
-export function tooFewPods({ pods }: Pick<Snapshot, "pods">, policy: Policy, removals = 1): string | undefined {
+export function tooFewPods({ pods }: Pick<Snapshot, "pods">, policy: Policy, removals = 1): Facts {
   const ready = readyPods(pods).length;
   return ready - removals >= policy.minPodsRequired
     ? undefined
@@ -88,18 +141,58 @@ export function readyPods(pods: readonly PodInfo[]): readonly PodInfo[] {
   return pods.filter((pod) => pod.readySince !== undefined);
 }
 
-function firstClosed<Seen>(
-  gates: Readonly<Partial<Record<HoldReason, Gate<Seen>>>>,
-  seen: Seen,
-  policy: Policy,
-): Hold | undefined {
-  for (const [reason, gate] of Object.entries(gates) as [HoldReason, Gate<Seen>][]) {
-    const detail = gate(seen, policy);
-    if (detail !== undefined) return { reason, detail };
-  }
-  return undefined;
+function podsNotReady({ pods, workload }: Snapshot): Facts {
+  const wanted = workload?.replicas ?? pods.length;
+  const ready = readyPods(pods).length;
+  const matched = pods.length < wanted ? `; ${pods.length} match the selector` : "";
+  return ready < READY_SHARE * wanted ? `${ready} of ${wanted} wanted pods are Ready${matched}` : undefined;
 }
 
-function onSnapshot(gate: Gate<Snapshot>): Gate<Group> {
-  return (group, policy) => gate(group.snapshot, policy);
+function tooSoon({ record, snapshot }: Group, policy: Policy): Facts {
+  const last = record?.removals.at(-1);
+  if (last === undefined) return undefined;
+  // A removal "in the future" was recorded after we looked at the pods: it is recent, too.
+  const seconds = Math.max(0, (snapshot.observedAt.getTime() - last.at.getTime()) / 1_000);
+  if (seconds >= policy.cooldownSeconds) return undefined;
+  return `${last.pod} was removed ${formatDuration(Math.round(seconds))} ago; COOLDOWN is ${formatDuration(policy.cooldownSeconds)}`;
+}
+
+function insufficientMetrics(group: Group, policy: Policy): Facts {
+  const scored = group.pods.some((state) => state.score !== undefined);
+  if (scored && group.coverage >= policy.minMetricsCoverage) return undefined;
+  const samples = group.signalsInUse.map((signal) => `${signal} ${group.samples[signal] ?? 0}/${group.pods.length}`);
+  return `${percent(group.coverage)} of the Ready pods have every signal, ${percent(policy.minMetricsCoverage)} are needed; samples: ${samples.join(", ")}`;
+}
+
+/** One that only the strategy asks that looks ahead, where a source says who owns what. */
+function whereOwned(gate: (ownership: Ownership, group: Group) => Facts): GroupGate["closed"] {
+  return (group, { strategy }) =>
+    strategy === "forecast" && group.ownership !== undefined ? gate(group.ownership, group) : undefined;
+}
+
+/** Without any member there is nothing that could settle: `unmatched` tells of that. */
+function unstable({ group }: Ownership): Facts {
+  const { state = "Stable", name, members, partitions } = group;
+  if (members.length === 0) return undefined;
+  if (state !== "Stable") return `${named(name)} is ${state}`;
+  const unowned = unownedPartitions(group);
+  return unowned > 0 ? `${unowned} of ${partitions.length} partitions have no owner` : undefined;
+}
+
+function unmatched({ group, podsWithoutMember }: Ownership, { pods }: Group): Facts {
+  const { state = "Stable", name, members, source } = group;
+  if (members.length === 0) return `${named(name)} is ${state} and has no members`;
+  // A pod that is not Ready has not joined yet, or has left.
+  const ready = new Set(pods.filter((pod) => pod.ready).map(({ pod }) => pod.name));
+  const without = podsWithoutMember.filter((pod) => ready.has(pod));
+  return without.length > 0 ? `${source} knows no member of ${without.join(", ")}` : undefined;
+}
+
+function named(group: string | undefined): string {
+  return group === undefined ? "the group" : `group ${group}`;
+}
+
+/** What speaks against the strategy's own choice. */
+function objection(reason: Objection): GroupGate {
+  return { reason, closed: (_group, _policy, choice) => choice().against[reason] };
 }

@@ -5,24 +5,26 @@ import { percentileOf } from "../forecast/deals.ts";
 import { imbalanceOf } from "../forecast/imbalance.ts";
 import { imbalanceToday, loadsToday } from "../forecast/rotations.ts";
 import { seededRandom } from "../random.ts";
-import type { Decision, Group, PodState, Policy } from "../types.ts";
+import type { Group, PodState, Policy } from "../types.ts";
+import type { Choice } from "./choice.ts";
 import { ineligibility } from "./eligible.ts";
-import { hold } from "./hold.ts";
 import { isUneven, judgeSignals } from "./thresholds.ts";
 
 /** Of random deals so many are more even: from there on a blind rotation of the busiest helps nearly always. */
 const TAIL = 0.95;
 
-export function decideInTheTail(group: Group, policy: Policy): Decision {
+export function chooseInTheTail(group: Group, policy: Policy): Choice {
   const { unusual, clause } = judge(group, policy);
-  if (!unusual) return hold("not_unusual", clause);
   const busiest = busiestOf(group);
   const why = busiest && ineligibility(busiest, policy);
-  if (busiest === undefined || why !== undefined) {
-    return hold("no_eligible_target", busiest ? `${busiest.pod.name} is ${why}` : "no pod");
-  }
-  const target = { pod: busiest.pod, role: "most_busy", score: busiest.score ?? 0 } as const;
-  return { action: "rotate", because: [clause], targets: [target], atOnce: false, passedOver: [] };
+  const unfit = busiest ? why && `${busiest.pod.name} is ${why}` : "no pod";
+  return {
+    against: { not_unusual: unusual ? undefined : clause, no_eligible_target: unfit },
+    because: [clause],
+    targets: busiest ? [{ pod: busiest.pod, role: "most_busy", score: busiest.score ?? 0 }] : [],
+    atOnce: false,
+    passedOver: [],
+  };
 }
 
 /** So many moments of the past, a day of half hours, tell what is usual. */

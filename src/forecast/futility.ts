@@ -1,6 +1,5 @@
-/** When rotating cannot help, whichever pod goes: what is known of the group says so, without any forecast. */
+/** When rotating cannot help, whichever pod goes. */
 
-import type { Hold } from "../decision/hold.ts";
 import { short } from "../figures.ts";
 import type { Owner, Ownership } from "./ownership.ts";
 
@@ -10,25 +9,22 @@ import type { Owner, Ownership } from "./ownership.ts";
  */
 const STATELESS: ReadonlySet<string> = new Set(["range", "roundrobin", "RoundRobinAssigner"]);
 
-/** What is no group of consumers that own partitions for as long as they live; nobody need know its members. */
-export function otherKindOf({ group: { type, ...group } }: Ownership): Hold | undefined {
-  if (type === "streams") return { reason: "streams_group", detail: `${named(group.name)} is one of Kafka Streams` };
-  if (type === "share") return { reason: "share_group", detail: `${named(group.name)} is a share group` };
-  return undefined;
+/** The facts as a clause, where there are no more partitions than consumers. */
+export function fewPartitions({ group: { partitions }, owners }: Ownership): string | undefined {
+  return partitions.length <= owners.length
+    ? `${partitions.length} partitions for ${owners.length} consumers`
+    : undefined;
 }
 
-/** @returns the first of the reasons that holds; undefined when rotating may help. */
-export function futilityOf({ group, owners }: Ownership): Hold | undefined {
-  const { assignor, members, partitions } = group;
-  if (partitions.length <= owners.length) {
-    return { reason: "few_partitions", detail: `${partitions.length} partitions for ${owners.length} consumers` };
-  }
-  if (assignor !== undefined && STATELESS.has(assignor)) {
-    return { reason: "stateless_assignor", detail: `the group's assignor is ${assignor}` };
-  }
+/** The facts as a clause, where the assignor does not look at what was. */
+export function statelessAssignor({ group: { assignor } }: Ownership): string | undefined {
+  return assignor !== undefined && STATELESS.has(assignor) ? `the group's assignor is ${assignor}` : undefined;
+}
+
+/** The facts as a clause, where members get back what they had. */
+export function staticMembers({ group: { members } }: Ownership): string | undefined {
   const fixed = members.filter(({ instanceId }) => instanceId !== undefined).length;
-  if (fixed > 0) return { reason: "static_membership", detail: `${fixed} of ${members.length} members are static` };
-  return undefined;
+  return fixed > 0 ? `${fixed} of ${members.length} members are static` : undefined;
 }
 
 /** Of what the busiest carries above the mean: where less than this could be removed, the hot partition is what matters. */
@@ -39,10 +35,10 @@ const LITTLE = 0.25;
  *
  * @param today - busiest / mean, as it is and at the least.
  */
-export function hotPartitionOf(
+export function hotPartition(
   ownership: Ownership,
   today: { readonly imbalance: number; readonly floor: number },
-): Hold | undefined {
+): string | undefined {
   const { imbalance, floor } = today;
   const { owners, group } = ownership;
   const share = fairShareOf(ownership);
@@ -52,10 +48,7 @@ export function hotPartitionOf(
   if (alone <= 1 || imbalance - floor >= LITTLE * (imbalance - 1)) return undefined;
   const owner = owners.find((one) => holds(one, hottest));
   const where = owner?.pod === undefined ? "" : `, on ${owner.pod}`;
-  return {
-    reason: "hot_partition",
-    detail: `${hottest.topic}-${hottest.partition} alone brings ${short(alone)} times a consumer's fair share${where}`,
-  };
+  return `${hottest.topic}-${hottest.partition} alone brings ${short(alone)} times a consumer's fair share${where}`;
 }
 
 /** Messages/s that each would have if all had the same. */
@@ -65,8 +58,4 @@ function fairShareOf({ owners, group }: Ownership): number {
 
 function holds({ partitions }: Owner, { topic, partition }: { topic: string; partition: number }): boolean {
   return partitions.some((one) => one.topic === topic && one.partition === partition);
-}
-
-function named(name: string | undefined): string {
-  return name === undefined ? "the group" : `group ${name}`;
 }
