@@ -56,7 +56,7 @@ const PARTS = {
 const ROOT = join(import.meta.dirname, "..");
 
 /** What a run obeys that is told nothing. */
-const { policy: DEFAULTS } = await loadConfig("run", [], { env: {}, atTerminal: false });
+const { policy: DEFAULTS } = await loadConfig("plan", [], { env: {} });
 
 function read(path: string): string {
   return readFileSync(join(ROOT, path), "utf8");

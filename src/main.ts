@@ -39,9 +39,7 @@ async function main([command = "", ...args]: readonly string[]): Promise<ExitCod
 }
 
 async function run(command: "run" | "plan", args: readonly string[]): Promise<ExitCode> {
-  const streams = [process.stdin, process.stdout, process.stderr];
-  const atTerminal = streams.some((stream) => stream.isTTY);
-  const config = await loadConfig(command, args, { env: process.env, atTerminal });
+  const config = await loadConfig(command, args, { env: process.env });
   const { exitCode } = await runOnce(config, process, toldToStop());
   return exitCode;
 }

@@ -69,7 +69,7 @@ export async function runDemoOnce(
   signal: AbortSignal,
 ): Promise<RunReport> {
   const args = ["-n", namespace, "-l", labelSelector, "--prometheus-endpoint", prometheus.href, "--no-dry-run"];
-  const config = await loadConfig("run", args, { env: {}, atTerminal: false });
+  const config = await loadConfig("run", args, { env: {} });
   const parts = { config, run: identityOf(config), clock, narrator, sinks: [] };
   return await rebalanceAt({ url: kubernetes }, parts, signal);
 }

@@ -211,7 +211,7 @@ describe.each(DOCUMENTS)("%s", (document) => {
       if (command === "demo") expect(args, line).toEqual([]);
       else {
         expect(["run", "plan"], line).toContain(command);
-        await loadConfig(command as "run" | "plan", args, { env: {}, atTerminal: false });
+        await loadConfig(command as "run" | "plan", args, { env: {} });
       }
     }
   });
@@ -257,7 +257,7 @@ describe("the figures in docs/operations.md", () => {
   });
 
   it("give the default deadline of a run", async () => {
-    const { policy } = await loadConfig("run", [], { env: {}, atTerminal: false });
+    const { policy } = await loadConfig("plan", [], { env: {} });
     expect(operations).toContain(`${policy.runDeadlineSeconds / 60}m by default`);
     expect(operations).toContain(`\`activeDeadlineSeconds\`: ${policy.runDeadlineSeconds + 60} s`);
   });
@@ -296,16 +296,16 @@ describe("the manifests", () => {
     }
     const [command, ...args] = container!.args;
     expect(command).toBe("run");
-    expect(await loadConfig("run", args, { env, atTerminal: false })).toMatchObject({ dryRun });
+    expect(await loadConfig("run", args, { env })).toMatchObject({ dryRun });
   });
 
   it("push what the alerts read to the server that is queried", async () => {
-    const { prometheus, push } = await loadConfig("run", [], { env: base, atTerminal: false });
+    const { prometheus, push } = await loadConfig("run", [], { env: base });
     expect(push?.url.origin).toBe(prometheus.endpoint.url.origin);
   });
 
   it("end a Job 60 s after the run should have ended by itself", async () => {
-    const { policy } = await loadConfig("run", container!.args.slice(1), { env: live, atTerminal: false });
+    const { policy } = await loadConfig("run", container!.args.slice(1), { env: live });
     expect(job.activeDeadlineSeconds).toBe(policy.runDeadlineSeconds + 60);
   });
 

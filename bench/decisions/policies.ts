@@ -77,7 +77,7 @@ const SILENT: Narrator = { debug() {}, info() {}, warn() {}, error() {} };
 const IDENTITY = { runId: "bench", dryRun: false, namespace: "shop", selector: "app=consumer" };
 
 /** What a run obeys that is told nothing. */
-export const { policy: DEFAULTS } = await loadConfig("run", [], { env: {}, atTerminal: false });
+export const { policy: DEFAULTS } = await loadConfig("plan", [], { env: {} });
 
 /**
  * @param changes - of the defaults.

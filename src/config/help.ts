@@ -3,7 +3,7 @@ import { EXIT_CODES } from "../reasons.ts";
 import { flagOf, isSwitch, type Option, type OptionName, OPTIONS } from "./options.ts";
 
 const COMMANDS = {
-  run: "One run: observe, assess, decide, rotate, report. For a CronJob; evicts pods unless told --dry-run.",
+  run: "One run: observe, assess, decide, rotate, report. For a CronJob, where it evicts pods unless told --dry-run; with a kubeconfig it must be told --dry-run or --no-dry-run.",
   plan: "The same as a dry run, with a table: what a run would do, and why. Changes nothing.",
   demo: "A run in a simulated cluster on 127.0.0.1. Needs nothing, takes no options.",
 } as const;

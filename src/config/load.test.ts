@@ -6,18 +6,26 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 
 import { POLICY } from "../../test/fakes/policy.ts";
-import { type Config, loadConfig, type Surroundings } from "./load.ts";
+import { type Command, type Config, loadConfig, type Surroundings } from "./load.ts";
 import { flagOf, type Option, type OptionName, OPTIONS } from "./options.ts";
 
 const NAMES = Object.keys(OPTIONS) as OptionName[];
 const VARIABLES = NAMES.filter((name) => !("flagOnly" in OPTIONS[name]));
 
-function load(args: readonly string[] = [], env: Surroundings["env"] = {}, command: "run" | "plan" = "run") {
-  return loadConfig(command, args, { env, atTerminal: false });
+/** With a token, as in every pod. */
+const serviceAccount = mkdtempSync(join(tmpdir(), "service-account-"));
+writeFileSync(join(serviceAccount, "token"), "t0k");
+afterAll(() => rmSync(serviceAccount, { recursive: true }));
+
+const IN_POD = { KUBERNETES_SERVICE_HOST: "10.0.0.1" };
+
+/** As in a pod, where nothing need be said. */
+function load(args: readonly string[] = [], env: Surroundings["env"] = {}, command: Command = "run") {
+  return loadConfig(command, args, { env: { ...IN_POD, ...env }, serviceAccount });
 }
 
 /** All faults, one a line; empty when there are none. */
-async function faultsOf(args: readonly string[], env: Surroundings["env"] = {}, command: "run" | "plan" = "run") {
+async function faultsOf(args: readonly string[], env: Surroundings["env"] = {}, command: Command = "run") {
   return await load(args, env, command).then(
     () => [],
     ({ code, message }: { code: string; message: string }) => {
@@ -167,6 +175,7 @@ function needed(name: OptionName): Surroundings["env"] {
   const kafka = { KAFKA_BOOTSTRAP_SERVERS: "kafka:9092", KAFKA_GROUP: "orders" };
   const { [name as keyof typeof kafka]: _itself, ...others } = kafka;
   if (name.startsWith("KAFKA_")) return others;
+  if (name === "KUBE_CONTEXT") return { DRY_RUN: "true" };
   return name === "METRICS_PUSH_HTTP_CONFIG" ? { METRICS_PUSH_URL: "http://pushgateway:9091" } : {};
 }
 
@@ -199,6 +208,12 @@ describe("every setting", () => {
 });
 
 describe("plan", () => {
+  it("cannot be made live", async () => {
+    expect(await faultsOf(["--no-dry-run"], {}, "plan")).toEqual([
+      expect.stringMatching(/^--no-dry-run does not go with plan/),
+    ]);
+  });
+
   it("pushes nothing, so that a person who looks does not make a schedule seem alive", async () => {
     expect((await load([], { METRICS_PUSH_URL: "http://pushgateway:9091" }, "plan")).push).toBeUndefined();
   });
@@ -371,36 +386,41 @@ describe("a variable that looks like a setting", () => {
   });
 });
 
-/** With a token, as in every pod. */
-const serviceAccount = mkdtempSync(join(tmpdir(), "service-account-"));
-writeFileSync(join(serviceAccount, "token"), "t0k");
-afterAll(() => rmSync(serviceAccount, { recursive: true }));
-
 /** Whether it would be a dry run, or the refusal. */
-function startAtTerminal(command: "run" | "plan", args: string[], env: Surroundings["env"] = {}) {
-  return loadConfig(command, args, { env, atTerminal: true, serviceAccount }).then(
+function started(command: Command, args: readonly string[], env: Surroundings["env"]): Promise<boolean | string> {
+  return loadConfig(command, args, { env, serviceAccount }).then(
     ({ dryRun }) => dryRun,
     ({ message }: Error) => message,
   );
 }
 
-describe("a run at a terminal", () => {
-  it("must say whether it may evict", async () => {
-    const refusal =
-      "run at a terminal must say whether it may evict pods: expected --dry-run or --no-dry-run (or DRY_RUN)";
-    expect(await startAtTerminal("run", [])).toBe(refusal);
-    expect(await startAtTerminal("run", ["--no-dry-run"])).toBe(false);
-    expect(await startAtTerminal("run", ["--dry-run"])).toBe(true);
-    expect(await startAtTerminal("run", [], { DRY_RUN: "false" })).toBe(false);
-    const inPod = { KUBERNETES_SERVICE_HOST: "10.0.0.1" };
-    expect(await startAtTerminal("run", [], inPod)).toBe(false);
-    // Then it would not be the cluster that it runs in.
-    expect(await startAtTerminal("run", [], { ...inPod, KUBECONFIG: "/other" })).toBe(refusal);
-    expect(await startAtTerminal("run", ["--kube-context", "other"], inPod)).toBe(refusal);
-    expect(await startAtTerminal("plan", [])).toBe(true);
+const REFUSAL =
+  "run with a kubeconfig must say whether it may evict pods: expected --dry-run or --no-dry-run (or DRY_RUN)";
+
+describe("a run that would use a kubeconfig", () => {
+  it.each<[string, string[], Surroundings["env"]]>([
+    ["outside a cluster", [], {}],
+    ["in a pod, because KUBECONFIG names another cluster", [], { ...IN_POD, KUBECONFIG: "/other" }],
+    ["in a pod, because a flag names another cluster", ["--kube-context", "other"], IN_POD],
+    ["in a pod, because KUBE_CONTEXT names another cluster", [], { ...IN_POD, KUBE_CONTEXT: "other" }],
+  ])("%s must be told whether it may evict", async (_where, args, env) => {
+    expect(await started("run", args, env)).toBe(REFUSAL);
+    expect(await started("run", [...args, "--no-dry-run"], env)).toBe(false);
+    expect(await started("run", [...args, "--dry-run"], env)).toBe(true);
+    expect(await started("run", args, { ...env, DRY_RUN: "false" })).toBe(false);
+    expect(await started("run", args, { ...env, DRY_RUN: "true" })).toBe(true);
+    expect(await started("plan", args, env)).toBe(true);
   });
 
-  it("cannot turn plan live", async () => {
-    expect(await startAtTerminal("plan", ["--no-dry-run"])).toMatch(/^--no-dry-run does not go with plan/);
+  it("must be told in a pod without a service account, too", async () => {
+    const loaded = loadConfig("run", [], { env: IN_POD, serviceAccount: join(serviceAccount, "none") });
+    await expect(loaded).rejects.toThrow(REFUSAL);
+  });
+});
+
+describe("a run with the service account of its pod", () => {
+  it("is live unless it is told otherwise, as the plan has it", async () => {
+    expect(await started("run", [], IN_POD)).toBe(false);
+    expect(await started("run", [], { ...IN_POD, DRY_RUN: "true" })).toBe(true);
   });
 });

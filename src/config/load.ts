@@ -41,10 +41,7 @@ export interface Config {
   readonly policy: Policy;
 }
 
-export interface Surroundings extends Pick<CredentialsRequest, "env" | "serviceAccount"> {
-  /** Whether a person may be sitting there. */
-  readonly atTerminal: boolean;
-}
+export type Surroundings = Pick<CredentialsRequest, "env" | "serviceAccount">;
 
 const NAMES = Object.keys(OPTIONS) as OptionName[];
 
@@ -58,7 +55,7 @@ const NAMES = Object.keys(OPTIONS) as OptionName[];
 export async function loadConfig(
   command: Command,
   args: readonly string[],
-  { env, atTerminal, serviceAccount }: Surroundings,
+  { env, serviceAccount }: Surroundings,
 ): Promise<Config> {
   const faults = nearMisses(env);
   const flags = readFlags(args, faults);
@@ -69,7 +66,7 @@ export async function loadConfig(
   }
   const settings = readSettings(said, flags, faults);
   const inCluster = usesServiceAccount({ context: said.get("KUBE_CONTEXT"), env, serviceAccount });
-  const accident = { inCluster, atTerminal, saidDryRun: said.has("DRY_RUN") };
+  const accident = { inCluster, saidDryRun: said.has("DRY_RUN") };
   faults.push(...contradictions(settings), ...commandFaults(command, flags, accident));
   const receiver = receiverOf(settings);
   const endpoints = {
@@ -222,22 +219,24 @@ function kafkaContradictions(settings: Partial<Settings>): string[] {
 
 interface Accident {
   readonly inCluster: boolean;
-  readonly atTerminal: boolean;
   readonly saidDryRun: boolean;
 }
 
 function commandFaults(
   command: Command,
   flags: ReadonlyMap<OptionName, string>,
-  { inCluster, atTerminal, saidDryRun }: Accident,
+  { inCluster, saidDryRun }: Accident,
 ): string[] {
   if (command === "plan" && flags.get("DRY_RUN") === "false") {
     return [
       "--no-dry-run does not go with plan, which never changes anything; expected pod-rebalancer run --no-dry-run",
     ];
   }
-  if (command === "run" && atTerminal && !inCluster && !saidDryRun) {
-    return ["run at a terminal must say whether it may evict pods: expected --dry-run or --no-dry-run (or DRY_RUN)"];
+  // Whether a person sits there cannot be told by the streams: scripts and cron redirect all of them.
+  if (command === "run" && !inCluster && !saidDryRun) {
+    return [
+      "run with a kubeconfig must say whether it may evict pods: expected --dry-run or --no-dry-run (or DRY_RUN)",
+    ];
   }
   return [];
 }

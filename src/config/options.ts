@@ -164,7 +164,10 @@ export const OPTIONS = {
     expected: "the name of a context",
     help: "context of the kubeconfig; not needed inside a cluster",
   }),
-  DRY_RUN: flag({ default: "false", help: "look, decide and ask the API server, but change nothing" }),
+  DRY_RUN: flag({
+    default: "false",
+    help: "look, decide and ask the API server, but change nothing; to be said, either way, for a run with a kubeconfig",
+  }),
   OUTPUT: {
     ...choice(OUTPUTS, { default: "none; table for plan", help: "what is written to stdout" }),
     flagOnly: true,

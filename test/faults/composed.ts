@@ -22,7 +22,7 @@ export async function runComposed(
   env: Environment,
   { clock = systemClock, signal = new AbortController().signal }: Composition,
 ): Promise<Ended> {
-  const config = await loadConfig("run", flags, { env, atTerminal: false });
+  const config = await loadConfig("run", flags, { env });
   const { namespace, labelSelector: selector } = config.kubernetes;
   const lines: LogLine[] = [];
   const run = { runId: "composed", dryRun: config.dryRun, namespace, selector };

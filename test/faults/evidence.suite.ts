@@ -116,6 +116,16 @@ describe("settings that look right", { concurrent: true }, () => {
     expect(scene.kubernetes.requests).toEqual([]);
   });
 
+  it("a run with a kubeconfig and without a word on dry run refuses to start, though nobody sits at a terminal", async () => {
+    await using scene = await startScene();
+    const ended = await scene.run(["run"]);
+    expect(ended.exitCode).toBe(2);
+    expect(ended.stderr).toBe(
+      "pod-rebalancer: run with a kubeconfig must say whether it may evict pods: expected --dry-run or --no-dry-run (or DRY_RUN)\n",
+    );
+    expect(scene.kubernetes.requests).toEqual([]);
+  });
+
   it("the flag --dry-run is heard, whatever the environment says", async () => {
     await using scene = await startScene();
     expect(await scene.run(DRY, { DRY_RUN: "false" })).toMatchObject({ exitCode: 0, reason: "would_rotate" });
