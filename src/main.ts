@@ -3,6 +3,7 @@
 
 import { helpText } from "./config/help.ts";
 import { loadConfig } from "./config/load.ts";
+import { endProcess } from "./end-process.ts";
 import { asRebalancerError, RebalancerError } from "./errors.ts";
 import { columnsOf, colourWanted } from "./output/terminal.ts";
 import type { ExitCode } from "./reasons.ts";
@@ -79,5 +80,6 @@ try {
   process.stderr.write(lines.map((line) => `pod-rebalancer: ${cleanText(line)}\n`).join(""));
   process.exitCode = faulty ? 2 : 1;
 }
-// All is said and done: a plugin that hangs, or a reader that does not read, must not hold up the Job.
-setTimeout(() => process.exit(), LAST_WAIT_MILLIS).unref();
+// All is said and done: a plugin or a mount that hangs, or a reader that does not read, must not hold up the Job.
+const { exitCode } = process;
+setTimeout(() => endProcess(exitCode), LAST_WAIT_MILLIS).unref();

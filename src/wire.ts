@@ -11,7 +11,7 @@ import { createHttpClient, type HttpEndpoint } from "./http.ts";
 import { createKafkaGroupSource } from "./kafka/admin/source.ts";
 import { createKubernetesClient } from "./kubernetes/client.ts";
 import { createKubernetesCluster } from "./kubernetes/cluster.ts";
-import { loadEndpoint } from "./kubernetes/credentials.ts";
+import { type KubernetesEndpoint, loadEndpoint } from "./kubernetes/credentials.ts";
 import { dryRun } from "./kubernetes/dry-run.ts";
 import { eventSink } from "./kubernetes/events.ts";
 import { createNarrator } from "./logging/logger.ts";
@@ -43,12 +43,19 @@ export async function runOnce(config: Config, process: NodeJS.Process, signal: A
   try {
     const found = await loadEndpoint(request, signal).catch(asRebalancerError);
     if (found instanceof Error) return await unreachable(found, parts, signal);
-    const { endpoint, source, context } = found;
-    narrator.debug(`The Kubernetes API is at ${endpoint.url.origin} (${context ?? source}).`);
-    return await rebalanceAt(endpoint, parts, signal);
+    tellEndpoint(found, narrator);
+    return await rebalanceAt(found.endpoint, parts, signal);
   } finally {
     receiver?.close();
   }
+}
+
+function tellEndpoint(
+  { endpoint, source, context, identity, anonymous }: KubernetesEndpoint,
+  narrator: Narrator,
+): void {
+  narrator.debug(`The Kubernetes API is at ${endpoint.url.origin} (${context ?? source}, ${identity}).`);
+  if (anonymous) narrator.warn(`Nothing proves to the Kubernetes API who we are: ${identity} has no credentials.`);
 }
 
 /** At a terminal the table says how the run ended; the log need not say it again. */

@@ -5,14 +5,15 @@
  * @see https://prometheus.io/docs/prometheus/latest/configuration/configuration/#http_config
  */
 
-import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 
 import { LineCounter, parseDocument } from "yaml";
 import * as z from "zod";
 
+import { RebalancerError } from "../errors.ts";
 import type { HttpEndpoint, TlsOptions } from "../http.ts";
 import { readSecretFile } from "../secret-file.ts";
+import { readTextFile } from "../text-file.ts";
 
 const text = z.string().min(1);
 
@@ -89,15 +90,18 @@ export async function readHttpConfig(path: string): Promise<HttpAccess> {
 async function parseYaml(path: string): Promise<{ written: unknown; faults: string[] }> {
   const lines = new LineCounter();
   try {
-    const document = parseDocument(await readFile(path, "utf8"), { lineCounter: lines });
+    const document = parseDocument(await readTextFile(path), { lineCounter: lines });
     // The parser's message quotes the file, and the file holds secrets: only the place is told.
     const faults = document.errors.map(
       ({ pos, code }) => `${path}, line ${lines.linePos(pos[0]).line}: not YAML (${code})`,
     );
     return { written: faults.length > 0 ? undefined : (document.toJS() ?? {}), faults };
   } catch (thrown) {
-    const { code } = thrown as NodeJS.ErrnoException;
-    return { written: undefined, faults: [`${path} cannot be read (${code})`] };
+    const why =
+      thrown instanceof RebalancerError
+        ? thrown.message
+        : `${path}: an alias in it has no anchor, or there are too many`;
+    return { written: undefined, faults: [why] };
   }
 }
 

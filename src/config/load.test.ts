@@ -15,6 +15,8 @@ const VARIABLES = NAMES.filter((name) => !("flagOnly" in OPTIONS[name]));
 /** With a token, as in every pod. */
 const serviceAccount = mkdtempSync(join(tmpdir(), "service-account-"));
 writeFileSync(join(serviceAccount, "token"), "t0k");
+const EMPTY = join(serviceAccount, "empty");
+writeFileSync(EMPTY, "");
 afterAll(() => rmSync(serviceAccount, { recursive: true }));
 
 const IN_POD = { KUBERNETES_SERVICE_HOST: "10.0.0.1" };
@@ -90,7 +92,7 @@ describe("the defaults", () => {
     const env = { METRICS_PUSH_URL: "http://pushgateway:9091" };
     expect((await load(["--metrics-push-url", "none"], env)).push).toBeUndefined();
     const fault = /^METRICS_PUSH_HTTP_CONFIG is set, expected a valid METRICS_PUSH_URL/;
-    const [said] = await faultsOf(["--metrics-push-http-config", "/dev/null", "--metrics-push-url", "none"], env);
+    const [said] = await faultsOf(["--metrics-push-http-config", EMPTY, "--metrics-push-url", "none"], env);
     expect(said).toMatch(fault);
   });
 
@@ -121,7 +123,7 @@ const EXAMPLES: Readonly<
     "https://m/p?extra_label=a%3Db",
   ],
   PROMETHEUS_TIMEOUT: ["1m30s", ({ prometheus }) => prometheus.timeoutMillis, 90_000],
-  PROMETHEUS_HTTP_CONFIG: ["/dev/null", ({ prometheus }) => prometheus.endpoint.headers !== undefined, true],
+  PROMETHEUS_HTTP_CONFIG: [EMPTY, ({ prometheus }) => prometheus.endpoint.headers !== undefined, true],
   PROMETHEUS_MATCHERS: ['cluster="eu",tier!="x"', ({ metrics }) => metrics.matchers, 'cluster="eu",tier!="x"'],
   PROMETHEUS_REPLICA_LABELS: ["a, b", ({ metrics }) => metrics.replicaLabels, ["a", "b"]],
   METRICS_PROFILE: ["java-client", ({ metrics }) => metrics.profile, "java-client"],
@@ -148,7 +150,7 @@ const EXAMPLES: Readonly<
     },
   ],
   KAFKA_ASSIGNOR: ["java-sticky", ({ metrics }) => metrics.assignor, "java-sticky"],
-  KAFKA_CONFIG: ["/dev/null", ({ kafka }) => kafka?.security, { tls: undefined, sasl: undefined }],
+  KAFKA_CONFIG: [EMPTY, ({ kafka }) => kafka?.security, { tls: undefined, sasl: undefined }],
   KAFKA_TIMEOUT: ["5s", ({ kafka }) => kafka?.timeoutMillis, 5_000],
   CPU_VARIANCE_THRESHOLD: ["0", ({ policy }) => policy.cpuVarianceThreshold, 0],
   LAG_VARIANCE_THRESHOLD: ["1.5", ({ policy }) => policy.lagVarianceThreshold, 1.5],
@@ -165,7 +167,7 @@ const EXAMPLES: Readonly<
   ],
   RUN_DEADLINE: ["1h", ({ policy }) => policy.runDeadlineSeconds, 3_600],
   METRICS_PUSH_URL: ["http://pushgateway:9091", ({ push }) => push?.url.href, "http://pushgateway:9091/"],
-  METRICS_PUSH_HTTP_CONFIG: ["/dev/null", ({ push }) => push?.headers !== undefined, true],
+  METRICS_PUSH_HTTP_CONFIG: [EMPTY, ({ push }) => push?.headers !== undefined, true],
   SUSPEND: ["true", ({ policy }) => policy.suspend, true],
   LOG_LEVEL: ["debug", ({ logLevel }) => logLevel, "debug"],
 };
@@ -326,13 +328,10 @@ describe("a wrong value", () => {
     [["--prometheus-endpoint", "admin:s3cret@prom:9090"], /^--prometheus-endpoint is "…@prom:9090", expected/],
     [["--prometheus-endpoint", "http://user:s3/cret@host:9090"], /^--prometheus-endpoint is "…@host:9090", expected/],
     [["--prometheus-endpoint", "ftp://vm/?token=s3cret"], /^--prometheus-endpoint is "ftp:\/\/vm\/\?…", expected/],
-    [
-      ["--metrics-push-http-config", "/dev/null"],
-      /^METRICS_PUSH_HTTP_CONFIG is set, expected a valid METRICS_PUSH_URL/,
-    ],
+    [["--metrics-push-http-config", EMPTY], /^METRICS_PUSH_HTTP_CONFIG is set, expected a valid METRICS_PUSH_URL/],
     [["--kafka-bootstrap-servers", "kafka:9092"], /^KAFKA_BOOTSTRAP_SERVERS is set, expected KAFKA_GROUP with it/],
     [["--kafka-group", "orders"], /^KAFKA_GROUP is set, expected a valid KAFKA_BOOTSTRAP_SERVERS with it$/],
-    [["--kafka-config", "/dev/null"], /^KAFKA_CONFIG is set, expected a valid KAFKA_BOOTSTRAP_SERVERS with it$/],
+    [["--kafka-config", EMPTY], /^KAFKA_CONFIG is set, expected a valid KAFKA_BOOTSTRAP_SERVERS with it$/],
     [["--kafka-config", "/none"], /^KAFKA_CONFIG: \/none cannot be read \(ENOENT\)$/m],
     [["--cpu-query", "none", "--lag-query", "none"], /^CPU_QUERY and LAG_QUERY are both none/],
     [["--metrics-profile", "kafka-lag-exporter"], /^KAFKA_GROUP is not set, expected the consumers' group.id/],

@@ -65,7 +65,7 @@ export async function loadConfig(
     if (text !== undefined) said.set(name, text);
   }
   const settings = readSettings(said, flags, faults);
-  const inCluster = usesServiceAccount({ context: said.get("KUBE_CONTEXT"), env, serviceAccount });
+  const inCluster = await usesServiceAccount({ context: said.get("KUBE_CONTEXT"), env, serviceAccount });
   const accident = { inCluster, saidDryRun: said.has("DRY_RUN") };
   faults.push(...contradictions(settings), ...commandFaults(command, flags, accident));
   const receiver = receiverOf(settings);

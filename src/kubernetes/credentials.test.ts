@@ -137,7 +137,11 @@ describe("the kubeconfig's files", () => {
   });
 
   it.each<[string, string | object, RegExp]>([
-    ["broken YAML, without quoting it", 'users:\n- name: x\n  user: {token: "s3cr3t', /config, line \d+: [A-Z_]+$/],
+    [
+      "broken YAML, without quoting it",
+      'users:\n- name: x\n  user: {token: "s3cr3t',
+      /config, line \d+: not YAML \([A-Z_]+\)$/,
+    ],
     ["an empty file", "", /is empty or no kubeconfig$/],
     ["a list", "[1, 2]", /is empty or no kubeconfig$/],
     [
@@ -146,6 +150,19 @@ describe("the kubeconfig's files", () => {
       /clusters\[0\]\.cluster\.server is missing$/,
     ],
     ["a list that is none", { users: 5 }, /^kubeconfig .*config: /],
+    ["a key that is there twice", "users: []\nclusters: []\nusers: []", /config, line 3: a key is there twice$/],
+    ["an alias to nowhere, without quoting it", "users: *s3cr3t", /config: an alias in it has no anchor/],
+    ["a name that is a number", { clusters: [{ name: 5, cluster: {} }] }, /config: clusters\[0\]\.name is no text; /],
+    [
+      "a token that is a number, without quoting it",
+      configOf("dev", { user: { token: 31337 } }),
+      /config: users\[0\]\.user\.token is no text$/,
+    ],
+    [
+      "arguments of a plugin that are no text",
+      configOf("dev", { user: { exec: { command: "true", args: [{}] } } }),
+      /config: users\[0\]\.user\.exec\.args\[0\] is no text$/,
+    ],
     [
       "no current context",
       { ...configOf("dev"), "current-context": "" },
@@ -174,6 +191,11 @@ describe("the kubeconfig's files", () => {
       /^cluster "dev": proxy-url is not supported$/,
     ],
     [
+      "a token and a name",
+      configOf("dev", { user: { token: "s3cr3t", username: "u" } }),
+      /^user "dev": token and username exclude each other; expected one$/,
+    ],
+    [
       "groups to act as",
       configOf("dev", { user: { as: "a", "as-groups": ["g"] } }),
       /^user "dev": as-groups is not supported$/,
@@ -181,7 +203,7 @@ describe("the kubeconfig's files", () => {
     [
       "a missing CA file",
       configOf("dev", { cluster: { "certificate-authority": "no.crt" } }),
-      /^user "dev": .*no\.crt cannot be read \(ENOENT\)$/,
+      /^cluster "dev": .*no\.crt cannot be read \(ENOENT\)$/,
     ],
     [
       "a missing key file",
@@ -191,7 +213,7 @@ describe("the kubeconfig's files", () => {
     [
       "a missing token file",
       configOf("dev", { user: { tokenFile: "no.token" } }),
-      /no\.token cannot be read \(ENOENT\)$/,
+      /^user "dev": .*no\.token cannot be read \(ENOENT\)$/,
     ],
     [
       "a plugin that fails",
@@ -202,6 +224,47 @@ describe("the kubeconfig's files", () => {
     const error = await loadConfig(config).catch((thrown: unknown) => thrown as Error);
     expect(error).toMatchObject({ code: "CREDENTIALS_INVALID", message: expect.stringMatching(message) });
     expect((error as Error).message).not.toContain("s3cr3t");
+  });
+});
+
+const TWINS = [
+  ["clusters", { cluster: { server: "https://old:1" } }],
+  ["users", { user: { token: "old" } }],
+  ["contexts", { context: { cluster: "dev", user: "dev" } }],
+] as const;
+
+describe.each(TWINS)("two %s of one name", (list, entry) => {
+  const config = configOf("dev") as Record<string, object[]>;
+  const withTwin = (name: string) => ({ ...config, [list]: [{ name, ...entry }, ...config[list]!] });
+
+  it("in one file are refused by name: either may be the cluster of the past", async () => {
+    await expect(loadConfig(withTwin("dev"))).rejects.toMatchObject({
+      code: "CREDENTIALS_INVALID",
+      message: expect.stringMatching(
+        new RegExp(`^kubeconfig .*config: ${list}: "dev" is there twice; expected one entry of a name$`),
+      ),
+    });
+  });
+
+  it("in one file are refused also where the current context uses neither", async () => {
+    const others = { ...withTwin("x"), [list]: [...withTwin("x")[list]!, { name: "x", ...entry }] };
+    await expect(loadConfig(others)).rejects.toThrow(`${list}: "x" is there twice`);
+  });
+
+  it("in one file are refused where they differ in white space only", async () => {
+    await expect(loadConfig(withTwin("dev "))).rejects.toThrow(
+      `${list}: "dev " and "dev" differ in white space only; expected one entry of a name`,
+    );
+  });
+
+  it("in two files are one, and the first file has it", async () => {
+    const first = file("first", { "current-context": "dev", [list]: [{ name: "dev", ...entry }] });
+    const env = { KUBECONFIG: `${first}:${file("second", config)}` };
+    const { endpoint } = await load({ env });
+    expect([endpoint.url.href, await headersOf(endpoint)]).toEqual([
+      list === "clusters" ? "https://old:1/" : "https://dev.example:6443/",
+      list === "users" ? { authorization: "Bearer old" } : {},
+    ]);
   });
 });
 
@@ -272,6 +335,51 @@ describe("a user", () => {
   ])("with %s shows it", async (_name, user, headers) => {
     const { endpoint } = await loadConfig(configOf("dev", { user }));
     expect(await headersOf(endpoint)).toEqual(headers);
+  });
+
+  it.each<[string, object]>([
+    [
+      "oidc",
+      {
+        "id-token": "eyJhbGciOiJub25lIn0.eyJleHAiOjF9.",
+        "refresh-token": "r",
+        "idp-issuer-url": "https://127.0.0.1:1",
+      },
+    ],
+    ["gcp", { "cmd-path": "sleep", "cmd-args": "60", "access-token": "t", expiry: "2020-01-01T00:00:00Z" }],
+    ["azure", { "access-token": "t" }],
+    ["unheard-of", {}],
+  ])("with the auth-provider %s is refused, and told what to use", async (name, config) => {
+    const user = { token: "t", "auth-provider": { name, config } };
+    await expect(loadConfig(configOf("dev", { user }))).rejects.toMatchObject({
+      code: "CREDENTIALS_INVALID",
+      message: expect.stringMatching(
+        new RegExp(`^user "dev": auth-provider "${name}" is not supported; expected a credential plugin in its place`),
+      ),
+    });
+  });
+
+  it.each<[string, object, string, boolean]>([
+    ["a token", { token: "t" }, 'user "dev"', false],
+    ["a client certificate", { "client-certificate-data": base64("CERT") }, 'user "dev"', false],
+    ["another user to act as", { token: "t", as: "jane" }, 'user "dev", acting as "jane"', false],
+    ["a misspelt token", { tokn: "t" }, 'user "dev"', true],
+    ["nothing but another user to act as", { as: "jane" }, 'user "dev", acting as "jane"', true],
+  ])("with %s is told apart from nobody", async (_name, user, identity, anonymous) => {
+    expect(await loadConfig(configOf("dev", { user }))).toMatchObject({ identity, anonymous });
+    // There is a proxy in between that knows who we are.
+    const proxy = configOf("dev", { user, cluster: { server: "http://127.0.0.1:8001" } });
+    expect(await loadConfig(proxy)).toMatchObject({ identity, anonymous: false });
+  });
+
+  it("with a token and a plugin shows the token, as with kubectl", async () => {
+    const { endpoint } = await loadConfig(configOf("dev", { user: { token: "t", exec: { command: "false" } } }));
+    expect(await headersOf(endpoint)).toEqual({ authorization: "Bearer t" });
+  });
+
+  it("with a name and no password shows it", async () => {
+    const { endpoint } = await loadConfig(configOf("dev", { user: { username: "u" } }));
+    expect(await headersOf(endpoint)).toEqual({ authorization: "Basic dTo=" });
   });
 
   it("with a token file shows what is in it now, before any token", async () => {

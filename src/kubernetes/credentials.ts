@@ -1,11 +1,11 @@
 /** Where the API server is and how a run proves who it is: the pod's service account, or a kubeconfig. */
 
-import { existsSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
 
 import type { HttpEndpoint } from "../http.ts";
 import { readSecretFile } from "../secret-file.ts";
+import { isThere } from "../text-file.ts";
 
 /** Kubernetes mounts it into every pod that may have one. */
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -23,6 +23,10 @@ export interface KubernetesEndpoint {
   readonly source: "in-cluster" | "kubeconfig";
   /** The kubeconfig's context; undefined inside a cluster. */
   readonly context: string | undefined;
+  /** As whom we go there: "the pod's service account", "user …". */
+  readonly identity: string;
+  /** Nothing proves who we are, and a server with TLS is asked all the same. */
+  readonly anonymous: boolean;
 }
 
 /**
@@ -36,18 +40,21 @@ export interface KubernetesEndpoint {
  */
 export async function loadEndpoint(request: CredentialsRequest, signal: AbortSignal): Promise<KubernetesEndpoint> {
   const { context, env, serviceAccount = SERVICE_ACCOUNT } = request;
-  if (usesServiceAccount(request)) {
-    return { endpoint: await inCluster(env, serviceAccount), source: "in-cluster", context: undefined };
+  if (await usesServiceAccount(request)) {
+    const endpoint = await inCluster(env, serviceAccount);
+    const identity = "the pod's service account";
+    return { endpoint, source: "in-cluster", context: undefined, identity, anonymous: false };
   }
-  // Loaded only now: the official client is large, and inside a cluster nobody needs it.
+  // Loaded only now: inside a cluster nobody needs the YAML parser.
   const { loadKubeconfig } = await import("./kubeconfig.ts");
   return { ...(await loadKubeconfig({ context, env }, signal)), source: "kubeconfig" };
 }
 
 /** Whether the run would talk to the cluster it runs in, as itself. */
-export function usesServiceAccount({ context, env, serviceAccount = SERVICE_ACCOUNT }: CredentialsRequest): boolean {
+export async function usesServiceAccount(request: CredentialsRequest): Promise<boolean> {
+  const { context, env, serviceAccount = SERVICE_ACCOUNT } = request;
   const byName = Boolean(env["KUBECONFIG"]) || context !== undefined;
-  return !byName && Boolean(env["KUBERNETES_SERVICE_HOST"]) && existsSync(join(serviceAccount, "token"));
+  return !byName && Boolean(env["KUBERNETES_SERVICE_HOST"]) && (await isThere(join(serviceAccount, "token")));
 }
 
 async function inCluster(env: CredentialsRequest["env"], serviceAccount: string): Promise<HttpEndpoint> {

@@ -139,7 +139,15 @@ describe("a credential plugin", () => {
     ["without a command", {}, /the kubeconfig names no command/],
     ["that prints no JSON", scripted(`process.stdout.write("${SECRET}")`), /its output is not JSON$/],
     ["that prints something else", printing({}), /neither a token nor a certificate with a key$/],
-    ["that prints null", scripted("process.stdout.write('null')"), /its output is not JSON$/],
+    ["that prints null", scripted("process.stdout.write('null')"), /neither a token nor/],
+    ["that prints no status", scripted(`process.stdout.write('{"status":null}')`), /neither a token nor/],
+    ["that prints a token that is no text", printing({ token: 31337 }), /neither a token nor/],
+    [
+      "that prints no time",
+      printing({ token: SECRET, expirationTimestamp: "soon" }),
+      /its output has an expirationTimestamp that is no time$/,
+    ],
+    ["whose arguments no program can be given", scripted("\0"), /it cannot be started \(ERR_INVALID_ARG_VALUE\)$/],
     ["that prints half a certificate", printing({ clientCertificateData: "C" }), /neither a token nor/],
     [
       "that fails",

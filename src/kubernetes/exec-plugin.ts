@@ -8,12 +8,12 @@ import { masked, printable } from "../text.ts";
 
 /** `users[].user.exec` of a kubeconfig (client.authentication.k8s.io). */
 export interface ExecSpec {
-  readonly apiVersion?: string;
-  readonly command?: string;
-  readonly args?: readonly string[] | null;
-  readonly env?: readonly { readonly name: string; readonly value?: string | null }[] | null;
-  readonly installHint?: string;
-  readonly provideClusterInfo?: boolean;
+  readonly apiVersion?: string | undefined;
+  readonly command?: string | undefined;
+  readonly args?: readonly string[] | null | undefined;
+  readonly env?: readonly { readonly name: string; readonly value?: string | null | undefined }[] | null | undefined;
+  readonly installHint?: string | undefined;
+  readonly provideClusterInfo?: boolean | undefined;
 }
 
 /** What a plugin with `provideClusterInfo` is told. */
@@ -86,12 +86,17 @@ function outputOf(spec: ExecSpec, surroundings: ExecSurroundings, timeout: numbe
   const env = environmentOf(spec, surroundings);
   const { promise, resolve: done, reject } = Promise.withResolvers<string>();
   const options = { env, timeout, killSignal: "SIGKILL", maxBuffer: MAX_OUTPUT_BYTES } as const;
-  const child = execFile(path, [...(spec.args ?? [])], options, (error, stdout, stderr) => {
-    if (error === null) done(stdout);
-    else reject(failed(spec, whyOf(error, withoutEnvironment(spec, stderr), timeout)));
-  });
-  // Nobody will answer a question.
-  child.stdin?.end();
+  try {
+    const child = execFile(path, [...(spec.args ?? [])], options, (error, stdout, stderr) => {
+      if (error === null) done(stdout);
+      else reject(failed(spec, whyOf(error, withoutEnvironment(spec, stderr), timeout)));
+    });
+    // Nobody will answer a question. What cannot be started has no input either.
+    child.stdin?.on("error", () => undefined).end();
+  } catch (thrown) {
+    // Text that no program can be given (a NUL in it), or no descriptor is left.
+    reject(failed(spec, `it cannot be started (${(thrown as NodeJS.ErrnoException).code})`));
+  }
   return promise;
 }
 
@@ -121,17 +126,31 @@ function withoutEnvironment({ env }: ExecSpec, said: string): string {
 }
 
 function readCredential(spec: ExecSpec, stdout: string): TimedCredential {
-  let status: Record<string, string | undefined> = {};
+  const status = statusOf(spec, stdout);
+  const [token, cert, key] = [status.token, status.clientCertificateData, status.clientKeyData].map(textOf);
+  if (!token && !(cert && key)) throw failed(spec, "its output holds neither a token nor a certificate with a key");
+  const expiry = textOf(status.expirationTimestamp);
+  const expires = expiry ? Date.parse(expiry) : Number.POSITIVE_INFINITY;
+  if (Number.isNaN(expires)) throw failed(spec, "its output has an expirationTimestamp that is no time");
+  return { token: token?.trim(), cert, key, expires };
+}
+
+type Status = Readonly<
+  Partial<Record<"token" | "clientCertificateData" | "clientKeyData" | "expirationTimestamp", unknown>>
+>;
+
+function statusOf(spec: ExecSpec, stdout: string): Status {
   try {
-    ({ status = {} } = JSON.parse(stdout) as { status?: typeof status });
+    const written = JSON.parse(stdout) as { readonly status?: Status | null } | null;
+    return written?.status ?? {};
   } catch {
     // Not quoted: it may hold the token.
     throw failed(spec, "its output is not JSON");
   }
-  const { token, clientCertificateData: cert, clientKeyData: key, expirationTimestamp } = status;
-  if (!token && !(cert && key)) throw failed(spec, "its output holds neither a token nor a certificate with a key");
-  const expires = expirationTimestamp === undefined ? Number.POSITIVE_INFINITY : Date.parse(expirationTimestamp);
-  return { token: token?.trim(), cert, key, expires };
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
 }
 
 function failed({ command, installHint }: ExecSpec, why: string): RebalancerError {

@@ -5,10 +5,10 @@
  * @see https://kafka.apache.org/documentation/#adminclientconfigs
  */
 
-import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { createSecureContext } from "node:tls";
 
+import { readTextFile } from "../../text-file.ts";
 import { parseProperties } from "./properties.ts";
 
 /** How brokers are reached, and how we prove who we are. */
@@ -94,10 +94,9 @@ interface ConfigFile {
 /** What a file holds; a fault where it cannot be read. */
 async function readText(path: string, faults: string[]): Promise<string | undefined> {
   try {
-    return await readFile(path, "utf8");
+    return await readTextFile(path);
   } catch (thrown) {
-    const { code } = thrown as NodeJS.ErrnoException;
-    faults.push(`${path} cannot be read (${code})`);
+    faults.push((thrown as Error).message);
     return undefined;
   }
 }
