@@ -55,6 +55,11 @@ export const ERRORS = {
   SERVER_ERROR: { retryable: true, advice: "The server failed; read its own log." },
   QUERY_FAILED: { retryable: false, advice: "Correct the named query; try it in the server's own user interface." },
   QUERY_INCOMPLETE: { retryable: false, advice: "The metrics server could not see all of its data; repair it first." },
+  QUERY_MISTIMED: {
+    retryable: false,
+    advice:
+      "Compare the clocks of the metrics server and of the Kubernetes API server (STALENESS_LIMIT is how far they may differ); look for a cache in front of the metrics server, and for `time` among the parameters of PROMETHEUS_ENDPOINT.",
+  },
   METRIC_INVALID: {
     retryable: false,
     advice: "Check the query and its exporter: each pod needs one finite sample >= 0.",

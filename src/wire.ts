@@ -14,6 +14,7 @@ import { createKubernetesCluster } from "./kubernetes/cluster.ts";
 import { type KubernetesEndpoint, loadEndpoint } from "./kubernetes/credentials.ts";
 import { dryRun } from "./kubernetes/dry-run.ts";
 import { eventSink } from "./kubernetes/events.ts";
+import { withServerTime } from "./kubernetes/server-time.ts";
 import { createNarrator } from "./logging/logger.ts";
 import { pushSink } from "./logging/push.ts";
 import { createMetricsSource } from "./metrics/fetch.ts";
@@ -100,10 +101,11 @@ export async function rebalanceAt(kubernetes: HttpEndpoint, parts: Parts, signal
     const client = createKubernetesClient(api);
     const holder = `${hostname()}_${run.runId}`;
     const live = createKubernetesCluster({ client, clock, namespace, labelSelector, holder });
-    const cluster = config.dryRun ? dryRun(live) : live;
-    const prometheus = createPrometheus(engine, config.prometheus);
+    const { cluster, now } = withServerTime(config.dryRun ? dryRun(live) : live, clock);
+    const toleranceSeconds = config.metrics.stalenessSeconds;
+    const prometheus = createPrometheus(engine, { ...config.prometheus, now, toleranceSeconds });
     const metrics = createMetricsSource(prometheus, config.metrics);
-    const forecast = config.policy.strategy === "forecast" && forecastPorts(config, prometheus, clock);
+    const forecast = config.policy.strategy === "forecast" && forecastPorts(config, prometheus, { clock, now });
     const event = eventSink(client, () => clock.now(), holder);
     const ports = { cluster, metrics, ...forecast, clock, narrator, sinks: [...sinks, event] };
     return await rebalance(run, ports, config.policy, signal);
@@ -117,12 +119,18 @@ export async function rebalanceAt(kubernetes: HttpEndpoint, parts: Parts, signal
 const SAMPLE_MILLIS = 10_000;
 
 /** Where the consumer group is read from, the most trusted first, and its past. */
-function forecastPorts({ kafka, metrics }: Config, prometheus: Prometheus, clock: Clock) {
+function forecastPorts({ kafka, metrics }: Config, prometheus: Prometheus, { clock, now }: Times) {
   const name = metrics.profile === "kafka-lag-exporter" ? "exporter" : "client-metrics";
   const fromMetrics = createMetricsGroupSource(prometheus, metrics, name);
   const fromKafka = kafka && createKafkaGroupSource({ ...kafka, sampleMillis: SAMPLE_MILLIS, clock });
   const groups = fromKafka ? [fromKafka, fromMetrics] : [fromMetrics];
-  return { groups, history: createHistorySource(prometheus, metrics, clock) };
+  return { groups, history: createHistorySource(prometheus, metrics, { now }) };
+}
+
+/** Our own time, to wait by, and the API server's. */
+interface Times {
+  readonly clock: Clock;
+  readonly now: () => Date;
 }
 
 /** A run that never gets to see its cluster is reported like any other. */

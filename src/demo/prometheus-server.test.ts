@@ -24,7 +24,10 @@ describe("the simulated Prometheus", () => {
       samples: (signal) => [{ labels: { pod: "orders-0" }, value: SIGNALS.indexOf(signal) }],
     });
     const http = createHttpClient({ url: server.url });
-    const source = createMetricsSource(createPrometheus(http, { timeoutMillis: 5_000 }), OPTIONS);
+    const source = createMetricsSource(
+      createPrometheus(http, { timeoutMillis: 5_000, now: () => new Date(), toleranceSeconds: 120 }),
+      OPTIONS,
+    );
     const pod = { name: "orders-0", namePrefix: "orders-", controller: { kind: "StatefulSet" } } as PodInfo;
     const signals = await source.fetch([pod], new AbortController().signal);
     http.close();

@@ -12,7 +12,7 @@ export interface MetricRow {
 export interface PrometheusServerOptions extends LoopbackOptions {
   /** Asked at each query. Rows of other pods than the query names may be among them: the caller joins. */
   readonly samples: (signal: Signal) => readonly MetricRow[];
-  /** What a range query yields, as one series: busiest / mean, the oldest first. Nothing by default. */
+  /** What a range query yields, as one series: busiest / mean at each of its steps, the oldest first. Nothing by default. */
   readonly history?: () => readonly number[];
   /** The evaluation time; the present by default. */
   readonly now?: () => Date;
@@ -36,14 +36,16 @@ function signalAsked({ body, query }: Received): Signal | undefined {
 export function startPrometheusServer(options: PrometheusServerOptions): Promise<Loopback> {
   const { samples, history = () => [], now = () => new Date() } = options;
 
-  function past(): Answer {
-    const values = history().map((value, at) => [at, written(value)]);
+  function past(request: Received): Answer {
+    const form = new URLSearchParams(request.body);
+    const [start = 0, step = 0] = ["start", "step"].map((name) => Number(form.get(name)));
+    const values = history().map((value, index) => [start + index * step, written(value)]);
     const result = values.length === 0 ? [] : [{ metric: {}, values }];
     return { status: 200, body: { status: "success", data: { resultType: "matrix", result } } };
   }
 
   function answer(request: Received): Answer {
-    if (request.path.endsWith("/api/v1/query_range")) return past();
+    if (request.path.endsWith("/api/v1/query_range")) return past(request);
     if (!request.path.endsWith("/api/v1/query")) return { status: 404, body: { status: "error", error: "not found" } };
     const signal = signalAsked(request);
     const time = now().getTime() / 1_000;

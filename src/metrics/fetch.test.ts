@@ -22,6 +22,8 @@ const OPTIONS: MetricsOptions = {
   stalenessSeconds: 120,
 };
 
+const CLIENT = { timeoutMillis: 60_000, now: () => new Date(0), toleranceSeconds: 120 };
+
 function pod(name: string): PodInfo {
   return {
     namespace: "shop",
@@ -149,7 +151,7 @@ describe("on a server", () => {
       () => server[Symbol.asyncDispose](),
       () => http.close(),
     );
-    return { server, source: createMetricsSource(createPrometheus(http, { timeoutMillis: 60_000 }), OPTIONS) };
+    return { server, source: createMetricsSource(createPrometheus(http, CLIENT), OPTIONS) };
   }
 
   it("sends all queries at the same time", async () => {

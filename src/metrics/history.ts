@@ -10,11 +10,13 @@ const STEP_SECONDS = 30 * 60;
  * Reads how uneven the group was over the last week, every half hour, with one range query, however many pods.
  *
  * Pods of before a rollout do not count: their names begin differently, and they ran something else.
+ *
+ * @param clock - tells the API server's time; ours may be wrong.
  */
 export function createHistorySource(
   prometheus: Pick<Prometheus, "queryRange">,
   options: MetricsOptions,
-  clock: Clock,
+  clock: Pick<Clock, "now">,
 ): HistorySource {
   return {
     async imbalances(pods, signal) {

@@ -4,8 +4,15 @@ import { type Answer, eventually, type Loopback, startLoopback } from "../../tes
 import { createHttpClient } from "../http.ts";
 import { createPrometheus, type Prometheus } from "./client.ts";
 
+const NOW = Date.parse("2026-03-08T12:00:00Z");
 const NEVER = new AbortController().signal;
-const EMPTY: Answer = { body: { status: "success", data: { resultType: "vector", result: [] } } };
+/** Relative to the present, in seconds. */
+function evaluatedAt(seconds: number): Answer {
+  const result = [{ metric: { pod: "a" }, value: [NOW / 1_000 + seconds, "3"] }];
+  return { body: { status: "success", data: { resultType: "vector", result } } };
+}
+
+const EMPTY = { body: { status: "success", data: { resultType: "vector", result: [] } } } satisfies Answer;
 
 const stack: (() => unknown)[] = [];
 afterEach(async () => {
@@ -21,7 +28,7 @@ async function serverWith(...answers: Answer[]): Promise<Loopback> {
 function clientOf(url: string, timeoutMillis = 10_000): Prometheus {
   const http = createHttpClient({ url: new URL(url) });
   stack.push(() => http.close());
-  return createPrometheus(http, { timeoutMillis });
+  return createPrometheus(http, { timeoutMillis, now: () => new Date(NOW), toleranceSeconds: 60 });
 }
 
 describe("query", () => {
@@ -65,9 +72,24 @@ describe("query", () => {
   });
 
   it("yields the samples", async () => {
-    const result = [{ metric: { pod: "a" }, value: [1, "3"] }];
+    const result = [{ metric: { pod: "a" }, value: [NOW / 1_000, "3"] }];
     const server = await serverWith({ body: { status: "success", data: { resultType: "vector", result } } });
     expect(await clientOf(server.url).query("cpu query", "x", NEVER)).toEqual([{ labels: { pod: "a" }, value: 3 }]);
+  });
+
+  it("takes a reply of the time between question and answer, as far as clocks may differ", async () => {
+    const times = [-60, 60, -61, 61];
+    const server = await serverWith(...times.map(evaluatedAt));
+    const prometheus = clientOf(server.url);
+    const taken: boolean[] = [];
+    for (const _ of times)
+      taken.push(
+        await prometheus.query("cpu query", "x", NEVER).then(
+          () => true,
+          () => false,
+        ),
+      );
+    expect(taken).toEqual([true, true, false, false]);
   });
 
   it("asks again after a 503", async () => {
@@ -109,6 +131,9 @@ describe("query", () => {
     ["a 403", { status: 403 }, "FORBIDDEN"],
     ["a 404", { status: 404 }, "NOT_FOUND"],
     ["a partial reply", { body: { status: "success", isPartial: true } }, "QUERY_INCOMPLETE"],
+    ["a part", { ...EMPTY, status: 206 }, "REPLY_INVALID"],
+    ["what a proxy made of a reply", { ...EMPTY, status: 203 }, "REPLY_INVALID"],
+    ["nothing", { status: 204 }, "REPLY_INVALID"],
     ["a reply above the size cap", { headers: { "content-length": 5 * 2 ** 20 } }, "REPLY_TOO_LARGE"],
   ])("does not take %s for metrics", async (_, answer, code) => {
     const server = await serverWith(answer);

@@ -1,6 +1,6 @@
 import { RebalancerError } from "../errors.ts";
 import type { HttpClient } from "../http.ts";
-import { parseSamples, parseSeries, type Sample, type Series } from "./parse.ts";
+import { parseSamples, parseSeries, type Sample, type Series, type TimeSpan } from "./parse.ts";
 
 /** Prometheus, VictoriaMetrics, or whatever speaks their query API. */
 export interface Prometheus {
@@ -26,6 +26,10 @@ export interface TimeRange {
 export interface PrometheusOptions {
   /** For one query, all its attempts included. */
   readonly timeoutMillis: number;
+  /** The time by which replies are judged. */
+  readonly now: () => Date;
+  /** By how much the time of a reply may differ from that, > 0: so much the server's clock may be off. */
+  readonly toleranceSeconds: number;
 }
 
 /**
@@ -35,13 +39,22 @@ export interface PrometheusOptions {
 const MAX_REPLY_BYTES = 4 * 2 ** 20;
 
 /** @param http - its endpoint is the server; path prefix and query parameters of its URL are kept. The caller closes it. */
-export function createPrometheus(http: HttpClient, { timeoutMillis }: PrometheusOptions): Prometheus {
+export function createPrometheus(http: HttpClient, options: PrometheusOptions): Prometheus {
+  const { timeoutMillis, now, toleranceSeconds } = options;
+
+  /** From when it was sent until it was answered, and as much as the clocks may differ. */
+  function timesSince(sent: Date): TimeSpan {
+    const tolerance = toleranceSeconds * 1_000;
+    return { from: new Date(sent.getTime() - tolerance), to: new Date(now().getTime() + tolerance) };
+  }
+
   async function ask<Answer>(question: Question<Answer>, signal: AbortSignal): Promise<Answer> {
     const { what, promql, path, times = {}, parse } = question;
+    const sent = now();
     // `nocache` keeps VictoriaMetrics from hiding the newest 30 seconds.
     const form = new URLSearchParams({ query: promql, ...times, nocache: "1" });
     try {
-      const { body } = await http.request({
+      const { status, body } = await http.request({
         what,
         method: "POST",
         path,
@@ -51,7 +64,9 @@ export function createPrometheus(http: HttpClient, { timeoutMillis }: Prometheus
         retry: true,
         maxBytes: MAX_REPLY_BYTES,
       });
-      return parse(body, what, (words) => http.mask(words));
+      // 206 is a part, 203 what a proxy made of it.
+      if (status !== 200) throw new RebalancerError("REPLY_INVALID", `${what}: HTTP ${status}, expected 200`);
+      return parse(body, { sent, mask: (words) => http.mask(words) });
     } catch (thrown) {
       throw explained(thrown, promql, http);
     }
@@ -59,10 +74,20 @@ export function createPrometheus(http: HttpClient, { timeoutMillis }: Prometheus
 
   return {
     // No `step`: VictoriaMetrics shrinks its look-back with it.
-    query: (what, promql, signal) => ask({ what, promql, path: "/api/v1/query", parse: parseSamples }, signal),
+    // Nor a `time`: were the server's clock ahead of ours, its newest samples would be hidden.
+    query(what, promql, signal) {
+      const parse: Parse<Sample[]> = (body, { sent, mask }) => parseSamples(body, what, timesSince(sent), mask);
+      return ask({ what, promql, path: "/api/v1/query", parse }, signal);
+    },
     queryRange(what, promql, { start, end, stepSeconds }, signal) {
       const times = { start: unixSeconds(start), end: unixSeconds(end), step: String(stepSeconds) };
-      return ask({ what, promql, path: "/api/v1/query_range", times, parse: parseSeries }, signal);
+      // VictoriaMetrics may move both ends to a multiple of the step.
+      const span = {
+        from: new Date(start.getTime() - stepSeconds * 1_000),
+        to: new Date(end.getTime() + stepSeconds * 1_000),
+      };
+      const parse: Parse<Series[]> = (body, { mask }) => parseSeries(body, what, span, mask);
+      return ask({ what, promql, path: "/api/v1/query_range", times, parse }, signal);
     },
   };
 }
@@ -72,7 +97,15 @@ interface Question<Answer> {
   readonly promql: string;
   readonly path: string;
   readonly times?: Readonly<Record<"start" | "end" | "step", string>>;
-  readonly parse: (body: string, what: string, mask: (words: string) => string) => Answer;
+  readonly parse: Parse<Answer>;
+}
+
+type Parse<Answer> = (body: string, reply: Reply) => Answer;
+
+interface Reply {
+  /** When it was asked for. */
+  readonly sent: Date;
+  readonly mask: (words: string) => string;
 }
 
 function unixSeconds(date: Date): string {

@@ -25,14 +25,21 @@ interface Envelope {
   readonly data?: { readonly resultType?: unknown; readonly result?: unknown } | null;
 }
 
-/** Which query a reply belongs to, and how its words are shown. */
+/** The times that the samples of a reply may be of; both ends belong to it. */
+export interface TimeSpan {
+  readonly from: Date;
+  readonly to: Date;
+}
+
+/** Which query a reply belongs to, of when it must be, and how its words are shown. */
 interface Asked {
   readonly what: string;
+  readonly times: TimeSpan;
   readonly mask: (words: string) => string;
 }
 
 /** A point as it travels: Unix seconds and the value as text. */
-type Point = readonly [unknown, unknown];
+type Point = readonly [number, unknown];
 
 /** One entry of a vector (`value`) or of a matrix (`values`). */
 interface Entry {
@@ -44,35 +51,45 @@ interface Entry {
 }
 
 /**
- * Reads the reply to an instant query. A matrix yields the last sample of each series; one NaN at its end is
- * VictoriaMetrics' staleness marker and no sample.
+ * Reads the reply to an instant query. A matrix yields the last sample of each series that has one young enough; one NaN at its
+ * end is VictoriaMetrics' staleness marker and no sample.
  *
  * @param what - names the query in errors: "cpu query".
+ * @param times - when a vector must have been evaluated, and how old a series' last sample in a matrix may be.
  * @param mask - takes secrets out of the server's words before they are cut short.
  * @throws RebalancerError `QUERY_INCOMPLETE` on warnings or a partial reply, `QUERY_FAILED` when the server refused the
- *   query or it yields something else than a vector or a matrix of numbers, `REPLY_INVALID` on anything malformed.
+ *   query or it yields something else than a vector or a matrix of numbers, `QUERY_MISTIMED` on a sample of another time,
+ *   `REPLY_INVALID` on anything malformed.
  * @see https://prometheus.io/docs/prometheus/latest/querying/api/
  */
-export function parseSamples(body: string, what: string, mask = (words: string) => words): Sample[] {
-  const asked = { what, mask };
+export function parseSamples(body: string, what: string, times: TimeSpan, mask = (words: string) => words): Sample[] {
+  const asked = { what, times, mask };
   const { resultType, result } = parseResult(body, ["vector", "matrix"], asked);
-  return result.map((entry) => parseEntry(entry, resultType, asked));
+  return result.flatMap((entry) => parseEntry(entry, resultType, asked) ?? []);
 }
 
 /**
  * Reads the reply to a range query.
  *
+ * @param times - that every sample must be of.
  * @throws RebalancerError as `parseSamples` does.
  */
-export function parseSeries(body: string, what: string, mask = (words: string) => words): Series[] {
-  const asked = { what, mask };
+export function parseSeries(body: string, what: string, times: TimeSpan, mask = (words: string) => words): Series[] {
+  const asked = { what, times, mask };
   const { result } = parseResult(body, ["matrix"], asked);
   return result.map((entry) => {
     const { metric, values } = labelled(entry, asked);
     if (!Array.isArray(values)) {
       throw invalid(asked, `the samples of ${shown(metric, asked)} are ${shown(values, asked)}, expected a list`);
     }
-    return { labels: metric, values: (values as unknown[]).map((point) => parsePoint(point, metric, asked)) };
+    return {
+      labels: metric,
+      values: (values as unknown[]).map((entryPoint) => {
+        const { at, value } = parsePoint(entryPoint, metric, asked);
+        if (isBefore(at, times) || isAfter(at, times)) throw mistimed(asked, "a sample is of", at);
+        return value;
+      }),
+    };
   });
 }
 
@@ -114,7 +131,9 @@ function parseEnvelope(body: string, asked: Asked): Envelope {
 
 /** Data that the server itself calls incomplete must not be acted on. */
 function assertWhole({ warnings, isPartial }: Envelope, asked: Asked): void {
-  if (isPartial === true) throw incomplete(asked, "the server marks its reply as partial (isPartial)");
+  // A proxy may have made a text or a number of it.
+  if (isPartial !== undefined && isPartial !== null && isPartial !== false)
+    throw incomplete(asked, "the server marks its reply as partial (isPartial)");
   if (warnings === undefined || warnings === null) return;
   if (!Array.isArray(warnings)) throw invalid(asked, `its warnings are ${shown(warnings, asked)}, expected a list`);
   // Prometheus 2.48 to 2.55 sent its hints about the query as warnings; later versions have `infos` for them.
@@ -125,10 +144,25 @@ function assertWhole({ warnings, isPartial }: Envelope, asked: Asked): void {
   }
 }
 
-function parseEntry(entry: unknown, resultType: ResultType, asked: Asked): Sample {
-  const { metric, value, values } = labelled(entry, asked);
-  const point = resultType === "vector" ? value : lastPoint(values);
-  return { labels: metric, value: parsePoint(point, metric, asked) };
+/** undefined: a series that ended too long ago. */
+function parseEntry(entry: unknown, resultType: ResultType, asked: Asked): Sample | undefined {
+  const { metric, value: instant, values } = labelled(entry, asked);
+  const ofVector = resultType === "vector";
+  const { at, value } = parsePoint(ofVector ? instant : lastPoint(values), metric, asked);
+  const early = isBefore(at, asked.times);
+  // Each sample of a vector carries the time of the evaluation, each of a matrix its own.
+  if (early && !ofVector) return undefined;
+  if (early || isAfter(at, asked.times)) throw mistimed(asked, ofVector ? "it was evaluated at" : "a sample is of", at);
+  return { labels: metric, value };
+}
+
+/** @param at - Unix seconds. */
+function isBefore(at: number, { from }: TimeSpan): boolean {
+  return at * 1_000 < from.getTime();
+}
+
+function isAfter(at: number, { to }: TimeSpan): boolean {
+  return at * 1_000 > to.getTime();
 }
 
 function labelled(entry: unknown, asked: Asked): Entry & { readonly metric: Record<string, string> } {
@@ -141,9 +175,15 @@ function labelled(entry: unknown, asked: Asked): Entry & { readonly metric: Reco
   return { ...rest, metric };
 }
 
-function parsePoint(point: unknown, metric: Record<string, string>, asked: Asked): number {
-  const number = isPoint(point) ? parseNumber(point[1]) : undefined;
-  if (number !== undefined) return number;
+interface ParsedPoint {
+  /** Unix seconds. */
+  readonly at: number;
+  readonly value: number;
+}
+
+function parsePoint(point: unknown, metric: Record<string, string>, asked: Asked): ParsedPoint {
+  const value = isPoint(point) ? parseNumber(point[1]) : undefined;
+  if (isPoint(point) && value !== undefined) return { at: point[0], value };
   throw invalid(asked, `the sample of ${shown(metric, asked)} is ${shown(point, asked)}, expected [time, "number"]`);
 }
 
@@ -194,6 +234,18 @@ function invalid({ what }: Asked, why: string): RebalancerError {
 
 function failed({ what }: Asked, why: string): RebalancerError {
   return new RebalancerError("QUERY_FAILED", `${what}: ${why}`);
+}
+
+function mistimed(asked: Asked, why: string, at: number): RebalancerError {
+  const { from, to } = asked.times;
+  const expected = `expected from ${from.toISOString()} to ${to.toISOString()}`;
+  return new RebalancerError("QUERY_MISTIMED", `${asked.what}: ${why} ${timeShown(at)}, ${expected}`);
+}
+
+/** Unix seconds as a date, where they are one. */
+function timeShown(at: number): string {
+  const date = new Date(at * 1_000);
+  return Number.isNaN(date.getTime()) ? String(at) : date.toISOString();
 }
 
 function incomplete({ what }: Asked, why: string): RebalancerError {

@@ -156,6 +156,18 @@ describe.skipIf(missing !== undefined)("back-filled metrics", () => {
       expectClose(told(lag, casePods[0]!.name), 200);
     });
 
+    it("takes what is evaluated now, and nothing that is evaluated at another time", async () => {
+      const [pod] = casePods;
+      const cpu = `label_replace(vector(time() > bool 0), "pod", "${pod!.name}", "", "")`;
+      const queries = { cpu, lag: "none", rate: "none", memory: "none" };
+      const { cpu: found } = await fetchSignals({ url: urlOf(kind) }, [pod!], { queries });
+      expect(told(found, pod!.name)).toBe(1);
+      for (const seconds of [-86_400, 86_400]) {
+        const url = `${urlOf(kind)}?time=${Math.round(Date.now() / 1_000) + seconds}`;
+        await expect(fetchSignals({ url }, [pod!], { queries })).rejects.toMatchObject({ code: "QUERY_MISTIMED" });
+      }
+    });
+
     it.each([
       [
         "a custom query without pod labels",

@@ -50,7 +50,8 @@ export async function withClient<Value>(
 ): Promise<Value> {
   const http = createHttpClient({ url: new URL(time === undefined ? url : `${url}?time=${time}`) });
   try {
-    return await use(createPrometheus(http, { timeoutMillis: 30_000 }));
+    const now = () => new Date(time === undefined ? Date.now() : time * 1_000);
+    return await use(createPrometheus(http, { timeoutMillis: 30_000, now, toleranceSeconds: 120 }));
   } finally {
     http.close();
   }

@@ -22,6 +22,7 @@ import "./push.suite.ts";
 import "./retries.suite.ts";
 import "./secrets.suite.ts";
 import "./hostile-text.suite.ts";
+import "./metrics-replies.suite.ts";
 import { endProducts } from "./product.ts";
 
 // More at once only makes processes wait for a core.

@@ -1,0 +1,131 @@
+/** Replies of the metrics server that are of another time than the one asked about, or not whole. */
+
+import { describe, expect, it } from "vitest";
+
+import type { Misbehaviour } from "../../src/demo/loopback.ts";
+import { altered, says } from "./misbehaviour.ts";
+import { LIVE, on, startScene } from "./scene.ts";
+
+const DAY = 86_400;
+
+interface Row {
+  readonly metric: object;
+  readonly value: readonly [number, string];
+}
+
+/** The vector that the server would answer with, each row changed. */
+function rows(change: (row: Row, index: number) => Row): Misbehaviour {
+  return altered((body) => {
+    const { data } = body as { data: { result: readonly Row[] } };
+    return { ...body, data: { ...data, result: data.result.map(change) } };
+  });
+}
+
+/** The same samples as a range of each series, the last of them this old. */
+function rangeEnding(secondsAgo: number): Misbehaviour {
+  return altered((body) => {
+    const { data } = body as { data: { result: readonly Row[] } };
+    const result = data.result.map(({ metric, value: [time, value] }) => ({
+      metric,
+      values: [60, 30, 0].map((before) => [time - secondsAgo - before, value]),
+    }));
+    return { ...body, data: { resultType: "matrix", result } };
+  });
+}
+
+function evaluated(seconds: number, which = (_index: number) => true): Misbehaviour {
+  return rows(({ metric, value: [time, value] }, index) => ({
+    metric,
+    value: [which(index) ? time + seconds : time, value],
+  }));
+}
+
+/** The right answer under another status, as a proxy may have it. */
+function withStatus(status: number): Misbehaviour {
+  return (response, honest) => says(status, honest().body)(response, honest);
+}
+
+describe("a reply of the metrics server that was evaluated at another time", { concurrent: true }, () => {
+  it.each([
+    ["24 h ago", evaluated(-DAY)],
+    ["24 h ahead", evaluated(DAY)],
+    ["24 h ago in one row", evaluated(-DAY, (index) => index === 3)],
+    ["beyond what a date can hold", evaluated(1e300)],
+  ])("%s, fails the run, and says both times", async (_name, misbehave) => {
+    for (const signal of ["cpu", "memory"]) {
+      await using scene = await startScene({ prometheus: on(`${signal} query`, misbehave) });
+      const ended = await scene.compose(LIVE);
+      expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "QUERY_MISTIMED" });
+      expect(ended.said).toMatch(new RegExp(`${signal} query: it was evaluated at .*, expected from 20.*Z to 20.*Z`));
+      expect(ended.said).toMatch(/clocks of the metrics server and of the Kubernetes API server/);
+      expect(scene.removed()).toEqual([]);
+    }
+  });
+
+  it("because the address itself asks for another time, fails the built product", async () => {
+    await using scene = await startScene({ prometheus: on("lag query", evaluated(-DAY)) });
+    expect(await scene.run(LIVE)).toMatchObject({ exitCode: 1, code: "QUERY_MISTIMED" });
+    expect(scene.removed()).toEqual([]);
+  });
+
+  it("as a range whose last sample is 50 minutes old, counts for nothing", async () => {
+    await using scene = await startScene({ prometheus: on("lag query", rangeEnding(3_000)) });
+    const ended = await scene.compose(LIVE);
+    expect(ended).toMatchObject({ exitCode: 4, reason: "insufficient_metrics" });
+    expect(ended.said).toMatch(/lag 0\/6/);
+    expect(scene.removed()).toEqual([]);
+  });
+
+  it("as a range whose last sample is of now, counts", async () => {
+    await using scene = await startScene({ prometheus: on("lag query", rangeEnding(15)) });
+    expect(await scene.compose(["run", "--dry-run"])).toMatchObject({ reason: "would_rotate" });
+  });
+
+  it("is judged by Kubernetes' time, not by ours", async () => {
+    await using scene = await startScene({ skewMillis: 2 * DAY * 1_000 });
+    expect(await scene.compose(["run", "--dry-run"])).toMatchObject({ reason: "would_rotate" });
+  });
+});
+
+describe("a reply of the metrics server that is not whole", { concurrent: true }, () => {
+  it.each([true, "true", 1, "1", "yes", {}, [1]])("with isPartial %j fails the run", async (isPartial) => {
+    const misbehave = altered((body) => ({ ...body, isPartial }));
+    await using scene = await startScene({ prometheus: on("cpu query", misbehave) });
+    expect(await scene.compose(LIVE)).toMatchObject({ exitCode: 1, code: "QUERY_INCOMPLETE" });
+    expect(scene.removed()).toEqual([]);
+  });
+
+  it.each([201, 202, 203, 206, 226])("with HTTP %d fails the run, and says so", async (status) => {
+    await using scene = await startScene({ prometheus: on("cpu query", withStatus(status)) });
+    const ended = await scene.compose(LIVE);
+    expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "REPLY_INVALID" });
+    expect(ended.said).toMatch(new RegExp(`cpu query: HTTP ${status}, expected 200.*not of a proxy`));
+    expect(scene.removed()).toEqual([]);
+  });
+
+  it.each([204, 205])("with HTTP %d and nothing in it fails the run", async (status) => {
+    await using scene = await startScene({ prometheus: on("cpu query", says(status, "")) });
+    expect(await scene.compose(LIVE)).toMatchObject({ exitCode: 1, code: "REPLY_INVALID" });
+    expect(scene.removed()).toEqual([]);
+  });
+});
+
+/** Asked with this strategy only, where the partitions' rates are not known. */
+describe("the past of another time", { concurrent: true }, () => {
+  it.each([-30 * DAY, 30 * DAY])("by %d s fails the run", async (seconds) => {
+    const misbehave = altered((body) => {
+      const { data } = body as { data: { result: readonly { metric: object; values: [number, string][] }[] } };
+      const result = data.result.map(({ metric, values }) => ({
+        metric,
+        values: values.map(([time, value]) => [time + seconds, value]),
+      }));
+      return { ...body, data: { ...data, result } };
+    });
+    const history = Array.from({ length: 300 }, () => 1.1);
+    await using scene = await startScene({ history, prometheus: on("history query", misbehave) });
+    const ended = await scene.compose(LIVE, { STRATEGY: "forecast" });
+    expect(ended).toMatchObject({ exitCode: 1, code: "QUERY_MISTIMED" });
+    expect(ended.said).toMatch(/history query: a sample is of .*, expected from 20.*Z to 20.*Z/);
+    expect(scene.removed()).toEqual([]);
+  });
+});
