@@ -208,7 +208,7 @@ const WHY: Readonly<Record<string, string>> = {
   "get, update leases": "Take, renew and release the workload's Lease, and keep its record. A dry run only reads it.",
   "create leases": "The first run on a workload creates its Lease. RBAC cannot restrict `create` to a name.",
   "get, list pods": "See the group; compare a pod's UID just before its eviction, and find out what became of it.",
-  "create pods/eviction": "Evict. A dry run asks with `dryRun=All`; without this right it says “PDB not checked”.",
+  "create pods/eviction": "Evict. A dry run asks with `dryRun=All`; without this right it ends with `not_allowed`.",
   "get deployments, replicasets, statefulsets": "Find the pods' workload, its rollout and its suspend annotation.",
   "list horizontalpodautoscalers": "Hold while an autoscaler wants another number of pods.",
   "create events": "Write one Event for a run that touched a pod. Without it the run logs a warning.",

@@ -80,7 +80,7 @@ export const ERRORS = {
     retryable: false,
     mayHaveEvicted: true,
     advice:
-      "The pod still ran when it was looked at, but the eviction may yet take effect, and the record counts it as removed; look at it, at admission webhooks and at the API server's log.",
+      "The pod still ran when it was looked at, but the eviction may yet take effect, and the record counts it as removed; look at it, at proxies on the way to the API server, and at its log.",
   },
   EVICTION_UNCLEAR: {
     retryable: false,

@@ -12,20 +12,39 @@ export interface Cluster {
   /**
    * Asks for the eviction of exactly this pod (the UID counts) and finds out what became of it. Once it was sent, the signal
    * no longer counts.
+   *
+   * @param objection - asked of the pod as it is just before.
    * @throws RebalancerError; `ERRORS` says of its code whether the eviction may have happened all the same.
    */
-  evict(pod: PodRef, signal: AbortSignal): Promise<EvictReply>;
+  evict(pod: PodRef, objection: Objection, signal: AbortSignal): Promise<EvictReply>;
 }
 
 /**
+ * Why a pod may not be removed, in a few words; undefined when it may.
+ *
+ * @param at - the API server's time of this look.
+ */
+export type Objection = (pod: PodInfo, at: Date) => string | undefined;
+
+/**
  * - accepted: the pod is terminating or gone by this eviction; `replaced` where nobody need wait for its replacement;
- * - refused: it surely still runs, and `why` is a clause that names the budget;
- * - gone: it had been replaced or removed before, by somebody else.
+ * - refused: see `EvictRefusal`;
+ * - spared: there was an objection, and nothing was asked;
+ * - gone: it had been replaced or removed before, by somebody else; with `perhapsByUs` the eviction was sent, and a proxy may have
+ *   sent it twice.
  */
 export type EvictReply =
   | { readonly outcome: "accepted"; readonly note?: string; readonly replaced?: true }
-  | { readonly outcome: "refused"; readonly why: string }
-  | { readonly outcome: "gone" };
+  | EvictRefusal
+  | { readonly outcome: "spared"; readonly why: string }
+  | { readonly outcome: "gone"; readonly perhapsByUs?: true };
+
+/** The pod surely still runs, and `why` is a clause that names who refused: a budget, admission control, or a missing right. */
+export interface EvictRefusal {
+  readonly outcome: "refused";
+  readonly reason: "blocked_by_pdb" | "blocked_by_admission" | "not_allowed";
+  readonly why: string;
+}
 
 /** The Lease while this run holds it. */
 export interface Lock extends EarlierRuns {

@@ -168,6 +168,16 @@ const ACT_REASONS = {
     sentence: "A PodDisruptionBudget refuses the eviction.",
     advice: "Look at `kubectl get pdb`: it allows no disruption now, or several budgets match the pod.",
   },
+  blocked_by_admission: {
+    exit: 0,
+    sentence: "Admission control does not let the eviction pass.",
+    advice: "Ask whoever runs the webhook or the policy that is named; exempt the pods that it guards.",
+  },
+  not_allowed: {
+    exit: "failure",
+    sentence: "This account is not allowed to evict, and a live run by it would fail.",
+    advice: "Grant the named right to the account that is to make the live run (deploy/kubernetes/base/role.yaml).",
+  },
   deadline_near: {
     exit: 0,
     sentence: "The run's deadline leaves no room for one more removal.",

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { isLabelSelector } from "./label-selector.ts";
+import { isLabelSelector, labelMatcher } from "./label-selector.ts";
 
 describe("a label selector", () => {
   it.each([
@@ -35,4 +35,41 @@ describe("a label selector", () => {
       expect(isLabelSelector(text)).toBe(false);
     },
   );
+});
+
+describe("what a label selector matches", () => {
+  const LABELS = { app: "orders", tier: "", "example.com/part-of": "shop" };
+
+  it.each([
+    "app=orders",
+    "app == orders , tier=",
+    "app!=other",
+    "missing!=x",
+    "app in (a, orders) ,tier notin (c)",
+    "missing notin (x)",
+    "tier in (x,)",
+    "app",
+    "!canary",
+    " ! canary , app ",
+    "example.com/part-of=shop",
+    " app = orders ,\n ! b , tier in ( ,a ) ",
+  ])("is this: %j", (selector) => {
+    expect(labelMatcher(selector)(LABELS)).toBe(true);
+  });
+
+  it.each([
+    "app=other",
+    "app=orders,tier=x",
+    "app!=orders",
+    "missing=",
+    "missing in (a)",
+    "app notin (a, orders)",
+    "tier notin (,)",
+    "missing",
+    "constructor",
+    "!app",
+    "app=orders,!tier",
+  ])("is not this: %j", (selector) => {
+    expect(labelMatcher(selector)(LABELS)).toBe(false);
+  });
 });

@@ -1,4 +1,4 @@
-/** The grammar of label selectors, so that a typing error is found before a request is made. */
+/** Label selectors: their grammar, so that a typing error is found before a request is made, and what they match. */
 
 /** An optional DNS prefix and a name; or a value, which may be empty. */
 const SPACE = String.raw`[ \t\r\n]*`;
@@ -16,4 +16,35 @@ const SELECTOR = new RegExp(`^${REQUIREMENT}(?:${SPACE},${REQUIREMENT})*${SPACE}
  */
 export function isLabelSelector(text: string): boolean {
   return SELECTOR.test(text);
+}
+
+type Labels = Readonly<Record<string, string>>;
+type Matcher = (labels: Labels) => boolean;
+
+/**
+ * What a selector matches, as the API server judges it: `!=` and `notin` are true of labels without the key, too.
+ *
+ * @param selector - see `isLabelSelector`.
+ */
+export function labelMatcher(selector: string): Matcher {
+  const matchers = (selector.match(EACH_REQUIREMENT) ?? [])
+    .filter((text) => text.trim() !== "")
+    .map(requirementMatcher);
+  return (labels) => matchers.every((matches) => matches(labels));
+}
+
+/** A comma within brackets parts no requirements. */
+const EACH_REQUIREMENT = /[^,()]+(?:\([^)]*\))?/g;
+
+const PARTS = /^\s*(?<not>!?)\s*(?<key>[^\s=!(]+)\s*(?<operator>==?|!=|notin|in|)\s*\(?(?<values>[^)]*)\)?\s*$/;
+
+function requirementMatcher(requirement: string): Matcher {
+  const { not, key = "", operator, values = "" } = PARTS.exec(requirement)?.groups ?? {};
+  const wanted = new Set(values.split(",").map((value) => value.trim()));
+  const negated = not === "!" || operator === "!=" || operator === "notin";
+  return (labels) => {
+    const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
+    const holds = value !== undefined && (operator === "" || wanted.has(value));
+    return holds !== negated;
+  };
 }

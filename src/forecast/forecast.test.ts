@@ -13,6 +13,9 @@ import { ownershipOf } from "./ownership.ts";
 
 const NEVER = new AbortController().signal;
 
+/** Nothing speaks against an eviction. */
+const NONE = () => undefined;
+
 async function boardIn(changes: Partial<SimulationSettings> = {}): Promise<Board> {
   const simulation = unevenSimulation({ historySeconds: 1, ...changes });
   const { pods } = await simulation.cluster.observe(NEVER);
@@ -187,7 +190,7 @@ describe("the order that was seen", () => {
     };
     const before = await read();
     const [victim] = (await simulation.cluster.observe(NEVER)).pods;
-    await simulation.cluster.evict(victim!, NEVER);
+    await simulation.cluster.evict(victim!, NONE, NEVER);
     await simulation.clock.sleep(90_000, NEVER);
     expect(orderSeen(before, await read(), true)).toBe(order);
   });
@@ -198,13 +201,13 @@ describe("the order that was seen", () => {
     const before = await read();
     const { pods } = await simulation.cluster.observe(NEVER);
     for (const victim of [pods[5]!, pods[1]!]) {
-      await simulation.cluster.evict(victim, NEVER);
+      await simulation.cluster.evict(victim, NONE, NEVER);
       await simulation.clock.sleep(90_000, NEVER);
     }
     const after = await read();
     expect(orderSeen(before, after, false)).toBe("leave-first");
     expect(orderSeen(before, after, true)).not.toBe("leave-first");
-    await simulation.cluster.evict(pods[2]!, NEVER);
+    await simulation.cluster.evict(pods[2]!, NONE, NEVER);
     await simulation.clock.sleep(90_000, NEVER);
     expect(orderSeen(before, await read(), false)).toBeUndefined();
   });

@@ -120,8 +120,14 @@ it("a missing right is named in words", async () => {
 
 describe("a pod", () => {
   it("that is not there is undefined", async () => {
-    const { client } = await apiWith(() => ({ status: 404, body: { kind: "Status", message: "not found" } }));
-    expect(await client.getPod(POD, NEVER)).toBeUndefined();
+    const body = { kind: "Status", status: "Failure", code: 404, message: "not found" };
+    const { client } = await apiWith(() => ({ status: 404, body }));
+    expect(await client.getPod(POD, NEVER)).toMatchObject({ value: undefined });
+  });
+
+  it("of which a proxy says that it is not there is not known to be gone", async () => {
+    const { client } = await apiWith(() => ({ status: 404, body: "<html>404</html>" }));
+    await expect(client.getPod(POD, NEVER)).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 
   it("is asked for by an address that its name cannot change", async () => {
@@ -176,7 +182,11 @@ describe("a Lease", () => {
 
   it("that is not there tells the time all the same", async () => {
     const headers = { date: "Sun, 01 Mar 2026 12:00:00 GMT" };
-    const { client } = await apiWith(() => ({ status: 404, headers, body: { kind: "Status" } }));
+    const { client } = await apiWith(() => ({
+      status: 404,
+      headers,
+      body: { kind: "Status", status: "Failure", code: 404 },
+    }));
     expect(await client.getLease(ref, NEVER)).toEqual({ value: undefined, at: new Date("2026-03-01T12:00:00Z") });
   });
 

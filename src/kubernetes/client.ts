@@ -15,6 +15,7 @@ import type { HttpCall, HttpClient, HttpReply } from "../http.ts";
 import { jsonOf, printable, quoted } from "../text.ts";
 import type { PodRef } from "../types.ts";
 import { withoutManagedFields } from "./managed-fields.ts";
+import { failureOf } from "./status.ts";
 
 /** An official type as it travels: times are strings. What a server leaves out is undefined, whatever the type says. */
 type Wire<Value> = Value extends Date
@@ -59,8 +60,8 @@ export interface KubernetesClient {
   /** @throws RebalancerError `EXPIRED` when the list changed under the pages twice. */
   listPods<Kept>(query: ListQuery<WirePod, Kept>, signal: AbortSignal): Promise<Told<Kept[]>>;
   listAutoscalers<Kept>(query: ListQuery<WireAutoscaler, Kept>, signal: AbortSignal): Promise<Told<Kept[]>>;
-  /** undefined: there is no such pod. */
-  getPod(ref: ObjectRef, signal: AbortSignal): Promise<WirePod | undefined>;
+  /** Its value is undefined when there is no such pod. */
+  getPod(ref: ObjectRef, signal: AbortSignal): Promise<Told<WirePod | undefined>>;
   /** undefined: there is no such ReplicaSet. */
   getReplicaSet(ref: ObjectRef, signal: AbortSignal): Promise<WireReplicaSet | undefined>;
   getDeployment(ref: ObjectRef, signal: AbortSignal): Promise<WireDeployment>;
@@ -92,6 +93,12 @@ interface Typed {
 interface TypedList extends Typed {
   readonly items?: readonly never[];
   readonly metadata?: { readonly continue?: string };
+}
+
+/** How an eviction is answered: a Status, or, before Kubernetes 1.22, the Eviction itself. */
+interface SignOfSuccess extends Typed {
+  readonly status?: string;
+  readonly metadata?: { readonly name?: string };
 }
 
 type Request = Pick<HttpCall, "what" | "path" | "signal"> & Partial<Pick<HttpCall, "method" | "query" | "retry">>;
@@ -139,7 +146,8 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
     try {
       return await get<Value>(kind, request);
     } catch (thrown) {
-      if (!(thrown instanceof RebalancerError) || thrown.code !== "NOT_FOUND") throw thrown;
+      // Only the API server knows what is not there; a proxy's 404 says nothing.
+      if (!(thrown instanceof RebalancerError) || failureOf(thrown.reply)?.code !== 404) throw thrown;
       return { value: undefined, at: timeOf(thrown.reply?.headers.date, request.what) };
     }
   }
@@ -179,7 +187,7 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
         { ...listOf("horizontalpodautoscalers", namespace, "/apis/autoscaling/v2"), signal },
         keep,
       ),
-    getPod: async (ref, signal) => (await find<WirePod>("Pod", { ...one("pods", ref, CORE), signal })).value,
+    getPod: async (ref, signal) => await find<WirePod>("Pod", { ...one("pods", ref, CORE), signal }),
     getReplicaSet: async (ref, signal) =>
       (await find<WireReplicaSet>("ReplicaSet", { ...one("replicasets", ref, APPS), signal })).value,
     getDeployment: async (ref, signal) =>
@@ -197,7 +205,10 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
         deleteOptions: { preconditions: { uid }, ...(dryRun && { dryRun: ["All"] }) },
       };
       const reply = await send({ what, path, method: "POST", retry: false, signal }, eviction);
-      parseKind(reply.body, ["Status", "Eviction"], what);
+      const answer: SignOfSuccess = parseKind(reply.body, ["Status", "Eviction"], what);
+      const succeeded = answer.kind === "Status" ? answer.status === "Success" : answer.metadata?.name === name;
+      if (!succeeded)
+        throw invalid(what, `HTTP ${reply.status} without a word of success: ${shown(reply.body)}`, reply);
     },
     getLease: (ref, signal) => find<WireLease>("Lease", { ...one("leases", ref, COORDINATION), signal }),
     async createLease(ref, lease, signal) {
@@ -255,6 +266,6 @@ function timeOf(header: string | string[] | undefined, what: string): Date {
   return at;
 }
 
-function invalid(what: string, why: string): RebalancerError {
-  return new RebalancerError("REPLY_INVALID", `${what}: ${why}`);
+function invalid(what: string, why: string, reply?: HttpReply): RebalancerError {
+  return new RebalancerError("REPLY_INVALID", `${what}: ${why}`, reply && { reply });
 }

@@ -6,17 +6,27 @@ import type { KubernetesClient, WirePod } from "./client.ts";
 import { createKubernetesCluster } from "./cluster.ts";
 
 const NEVER = new AbortController().signal;
+
+/** Nothing speaks against an eviction. */
+const NONE = () => undefined;
 const AT = new Date("2026-03-01T12:00:00Z");
-const POD = { namespace: "shop", name: "orders-1", uid: "uid-1" };
+const POD = { namespace: "shop", name: "orders-1", uid: "uid-orders-1" };
 const WORKLOAD = { kind: "StatefulSet", namespace: "shop", name: "orders", uid: "set" } as const;
 
-function pod(name: string, changes: { readonly bare?: boolean; readonly phase?: string } = {}): WirePod {
+interface Changes {
+  readonly bare?: boolean;
+  readonly phase?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+function pod(name: string, changes: Changes = {}): WirePod {
   const owner = { apiVersion: "apps/v1", kind: "StatefulSet", name: "orders", uid: "set", controller: true };
   return {
     metadata: {
       namespace: "shop",
       name,
       uid: `uid-${name}`,
+      labels: changes.labels ?? { app: "orders" },
       creationTimestamp: "2026-03-01T10:00:00Z",
       ownerReferences: changes.bare ? [] : [owner],
     },
@@ -81,14 +91,22 @@ describe("the cluster", () => {
   it("evicts for real, and probes with dryRun", async () => {
     const sent: boolean[] = [];
     const cluster = clusterOf({
-      getPod: async () => ({ metadata: { uid: "uid-1" } }),
+      getPod: async () => ({ value: pod("orders-1"), at: new Date() }),
       createEviction: async (_pod, { dryRun }) => {
         sent.push(dryRun);
       },
     });
-    expect(await cluster.evict(POD, NEVER)).toEqual({ outcome: "accepted" });
-    expect(await cluster.probeEviction(POD, NEVER)).toEqual({ outcome: "accepted" });
+    expect(await cluster.evict(POD, NONE, NEVER)).toEqual({ outcome: "accepted" });
+    expect(await cluster.probeEviction(POD, NONE, NEVER)).toEqual({ outcome: "accepted" });
     expect(sent).toEqual([false, true]);
+  });
+
+  it("spares a pod whose labels have left the selector", async () => {
+    const labels = { app: "another" };
+    const cluster = clusterOf({ getPod: async () => ({ value: pod("orders-1", { labels }), at: AT }) });
+    const spared = { outcome: "spared", why: "outside the selector" };
+    expect(await cluster.evict(POD, NONE, NEVER)).toEqual(spared);
+    expect(await cluster.probeEviction(POD, NONE, NEVER)).toEqual(spared);
   });
 
   it("takes the Lease as the run it was made for, and reads it without taking it", async () => {

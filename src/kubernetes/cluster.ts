@@ -1,4 +1,5 @@
-import type { Clock, Cluster, EvictReply } from "../ports.ts";
+import { labelMatcher } from "../config/label-selector.ts";
+import type { Clock, Cluster, EvictReply, Objection } from "../ports.ts";
 import type { PodInfo, PodRef, RunRecord, Snapshot, WorkloadRef } from "../types.ts";
 import type { KubernetesClient, ListQuery, WirePod } from "./client.ts";
 import { evictPod } from "./evict.ts";
@@ -11,7 +12,7 @@ export interface KubernetesCluster extends Cluster {
   /** The pods of an earlier look under their workload as it is now: a list of many pods is costly, for the API server too. */
   observeWorkload(seen: Snapshot, signal: AbortSignal): Promise<Snapshot>;
   /** Asks whether the API server would evict this pod; budget included, nothing changes. */
-  probeEviction(pod: PodRef, signal: AbortSignal): Promise<EvictReply>;
+  probeEviction(pod: PodRef, objection: Objection, signal: AbortSignal): Promise<EvictReply>;
   /** Reads the workload's Lease without taking it. */
   readRecord(workload: WorkloadRef, signal: AbortSignal): Promise<RunRecord>;
 }
@@ -29,6 +30,7 @@ export interface ClusterOptions {
 export function createKubernetesCluster(options: ClusterOptions): KubernetesCluster {
   const { client, clock, namespace, labelSelector, holder } = options;
   const query: ListQuery<WirePod, PodInfo | BarePod | undefined> = { namespace, labelSelector, keep: readPod };
+  const isOfGroup = labelMatcher(labelSelector);
   return {
     async observe(signal) {
       const { value: listed, at: observedAt } = await client.listPods(query, signal);
@@ -43,8 +45,8 @@ export function createKubernetesCluster(options: ClusterOptions): KubernetesClus
       return { ...seen, controllers: names, workload };
     },
     lock: (workload, signal) => acquireLock(workload, { client, clock, holder }, signal),
-    evict: (pod, signal) => evictPod(client, pod, { dryRun: false }, signal),
-    probeEviction: (pod, signal) => evictPod(client, pod, { dryRun: true }, signal),
+    evict: (pod, objection, signal) => evictPod(client, { pod, objection, isOfGroup, dryRun: false }, signal),
+    probeEviction: (pod, objection, signal) => evictPod(client, { pod, objection, isOfGroup, dryRun: true }, signal),
     readRecord: (workload, signal) => readRecord(workload, client, signal),
   };
 }

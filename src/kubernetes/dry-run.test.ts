@@ -1,11 +1,14 @@
 import { describe, expect, it } from "vitest";
 
-import { RebalancerError } from "../errors.ts";
+import { type ErrorCode, RebalancerError } from "../errors.ts";
 import type { PodInfo, RunRecord, Snapshot, Workload } from "../types.ts";
 import type { KubernetesCluster } from "./cluster.ts";
 import { dryRun } from "./dry-run.ts";
 
 const NEVER = new AbortController().signal;
+
+/** Nothing speaks against an eviction. */
+const NONE = () => undefined;
 const NOON = new Date("2026-03-01T12:00:00Z");
 const WORKLOAD = { kind: "Deployment", namespace: "shop", name: "orders", uid: "w" } as Workload;
 
@@ -25,6 +28,11 @@ function podOf(name: string, changes: Partial<PodInfo> = {}): PodInfo {
     graceSeconds: 30,
     ...changes,
   };
+}
+
+function failure(code: ErrorCode, status: number, message: string): RebalancerError {
+  const body = JSON.stringify({ kind: "Status", status: "Failure", code: status, message });
+  return new RebalancerError(code, message, { reply: { status, headers: {}, body } });
 }
 
 async function forbidden(): Promise<never> {
@@ -61,7 +69,7 @@ describe("a dry run", () => {
   it("shows a removed pod as replaced, by one that has been Ready for long", async () => {
     const cluster = dryRun(clusterWith());
     await cluster.observe(NEVER);
-    const reply = await cluster.evict(podOf("a"), NEVER);
+    const reply = await cluster.evict(podOf("a"), NONE, NEVER);
     expect(reply).toEqual({ outcome: "accepted", note: "the API would accept the eviction", replaced: true });
     const { pods } = await cluster.observe(NEVER);
     const standIn = { uid: "dry-run:uid-a", created: NOON, readySince: new Date("2026-03-01T11:00:00Z") };
@@ -85,32 +93,42 @@ describe("a dry run", () => {
     expect(lists).toBe(1);
   });
 
-  it.each([{ outcome: "refused", why: "the budget" } as const, { outcome: "gone" } as const])(
+  it.each([{ outcome: "refused", reason: "blocked_by_pdb", why: "the budget" } as const, { outcome: "gone" } as const])(
     "shows no stand-in after %j",
     async (reply) => {
       const cluster = dryRun(clusterWith({ probeEviction: async () => reply }));
-      expect(await cluster.evict(podOf("a"), NEVER)).toEqual(reply);
+      expect(await cluster.evict(podOf("a"), NONE, NEVER)).toEqual(reply);
       expect((await cluster.observe(NEVER)).pods[0]?.uid).toBe("uid-a");
     },
   );
 
-  it("goes on without the right to evict, and says what was not checked", async () => {
-    const message = 'HTTP 403: pods "a" is forbidden: User "u" cannot create resource "pods/eviction" in API group ""';
-    const probeEviction = () => Promise.reject(new RebalancerError("FORBIDDEN", message));
+  it("without the right to evict tells of the right that a live run would lack", async () => {
+    const message = 'pods "a" is forbidden: User "u" cannot create resource "pods/eviction" in API group ""';
+    const probeEviction = () => Promise.reject(failure("FORBIDDEN", 403, message));
     const cluster = dryRun(clusterWith({ probeEviction }));
-    const note = "PDB not checked: no right to create pods/eviction";
-    expect(await cluster.evict(podOf("a"), NEVER)).toEqual({ outcome: "accepted", note, replaced: true });
+    const why = "no right to create pods/eviction in namespace shop";
+    expect(await cluster.evict(podOf("a"), NONE, NEVER)).toEqual({ outcome: "refused", reason: "not_allowed", why });
+    expect((await cluster.observe(NEVER)).pods[0]?.uid).toBe("uid-a");
+  });
+
+  it("goes on where a webhook has to be passed over in dry runs, and says that it was not asked", async () => {
+    const message = 'admission webhook "guard" does not support dry run';
+    const probeEviction = () => Promise.reject(failure("REQUEST_REJECTED", 400, message));
+    const cluster = dryRun(clusterWith({ probeEviction }));
+    const note = 'not checked: admission webhook "guard" does not support dry runs';
+    expect(await cluster.evict(podOf("a"), NONE, NEVER)).toEqual({ outcome: "accepted", note, replaced: true });
   });
 
   it.each([
-    new RebalancerError("FORBIDDEN", 'HTTP 403: admission webhook "guard" denied the request'),
+    failure("FORBIDDEN", 403, "access denied"),
+    new RebalancerError("FORBIDDEN", 'a proxy: User "u" cannot create resource "pods/eviction"'),
     new RebalancerError("SERVER_ERROR", "HTTP 500"),
   ])("fails where a live run would: %s", async (error) => {
     const probeEviction = async () => {
       throw error;
     };
     const cluster = dryRun(clusterWith({ probeEviction }));
-    await expect(cluster.evict(podOf("a"), NEVER)).rejects.toBe(error);
+    await expect(cluster.evict(podOf("a"), NONE, NEVER)).rejects.toBe(error);
   });
 
   it("reads the record and takes no Lease", async () => {

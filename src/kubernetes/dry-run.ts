@@ -1,7 +1,9 @@
 import { asRebalancerError } from "../errors.ts";
-import type { Cluster, Lock } from "../ports.ts";
-import type { EarlierRuns, PodInfo, Snapshot } from "../types.ts";
+import type { Cluster, EvictReply, Lock } from "../ports.ts";
+import type { EarlierRuns, PodInfo, PodRef, Snapshot } from "../types.ts";
 import type { KubernetesCluster } from "./cluster.ts";
+import { lacksTheRight, webhookWithoutDryRun } from "./refusal.ts";
+import { failureOf } from "./status.ts";
 
 /** How long a stand-in seems to have been Ready: longer than any run waits for a replacement to hold. */
 const STAND_IN_READY_MILLIS = 3_600_000;
@@ -33,8 +35,10 @@ export function dryRun(cluster: KubernetesCluster): Cluster {
       const { heldBy, ...record } = await cluster.readRecord(workload, signal);
       return heldBy === undefined ? unheld(record) : { heldBy, ...record };
     },
-    async evict(pod, signal) {
-      const reply = await cluster.probeEviction(pod, signal).catch(unchecked);
+    async evict(pod, objection, signal) {
+      const reply = await cluster
+        .probeEviction(pod, objection, signal)
+        .catch((thrown: unknown) => unasked(thrown, pod));
       if (reply.outcome !== "accepted") return reply;
       removed.add(pod.uid);
       return { note: "the API would accept the eviction", ...reply, replaced: true };
@@ -42,11 +46,21 @@ export function dryRun(cluster: KubernetesCluster): Cluster {
   };
 }
 
-/** A dry run may well be made with fewer rights than a live one. A webhook's 403 is another matter: it would refuse. */
-function unchecked(thrown: unknown): { readonly outcome: "accepted"; readonly note: string } {
+/** What the API server would say to a live run, where it says no word on the eviction itself. */
+function unasked(thrown: unknown, { namespace }: PodRef): EvictReply {
   const error = asRebalancerError(thrown);
-  if (error.code !== "FORBIDDEN" || !/cannot create resource/.test(error.message)) throw error;
-  return { outcome: "accepted", note: "PDB not checked: no right to create pods/eviction" };
+  const failure = failureOf(error.reply);
+  if (failure === undefined) throw error;
+  if (lacksTheRight(failure)) {
+    return {
+      outcome: "refused",
+      reason: "not_allowed",
+      why: `no right to create pods/eviction in namespace ${namespace}`,
+    };
+  }
+  const webhook = webhookWithoutDryRun(failure);
+  if (webhook === undefined) throw error;
+  return { outcome: "accepted", note: `not checked: admission webhook "${webhook}" does not support dry runs` };
 }
 
 function unheld(record: EarlierRuns): Lock {

@@ -4,13 +4,14 @@ import { type Answer, type Loopback, startLoopback } from "../../test/fakes/loop
 import { RebalancerError } from "../errors.ts";
 import { createHttpClient } from "../http.ts";
 import { createKubernetesClient, type KubernetesClient, type WirePod } from "./client.ts";
-import { evictPod } from "./evict.ts";
+import { evictPod, type EvictRequest } from "./evict.ts";
 
 const POD = { namespace: "shop", name: "orders-1", uid: "uid-1" };
-const RUNS: WirePod = { kind: "Pod", metadata: { uid: "uid-1" } };
-const TERMINATING: WirePod = { kind: "Pod", metadata: { uid: "uid-1", deletionTimestamp: "2026-03-01T12:00:00Z" } };
-const ANOTHER: WirePod = { kind: "Pod", metadata: { uid: "uid-2" } };
-const NOT_THERE: Answer = { status: 404, body: { kind: "Status", message: 'pods "orders-1" not found' } };
+const AT = "Sun, 01 Mar 2026 12:00:00 GMT";
+const RUNS = podWith({});
+const TERMINATING = podWith({ deletionTimestamp: "2026-03-01T12:00:00Z" });
+const ANOTHER = podWith({ uid: "uid-2" });
+const NOT_THERE = statusReply(404, 'pods "orders-1" not found');
 const DONE: Answer = { status: 201, body: { kind: "Status", status: "Success" } };
 
 const disposals: (() => unknown)[] = [];
@@ -18,9 +19,28 @@ afterEach(async () => {
   for (const dispose of disposals.splice(0).toReversed()) await dispose();
 });
 
-function statusReply(status: number, message: string, cause?: string, causeMessage?: string): Answer {
-  const details = cause && { details: { causes: [{ reason: cause, message: causeMessage }] } };
-  return { status, headers: { "retry-after": "0" }, body: { kind: "Status", message, ...details } };
+function podWith(metadata: WirePod["metadata"], status?: WirePod["status"]): WirePod {
+  const owner = { apiVersion: "apps/v1", kind: "StatefulSet", name: "orders", uid: "set", controller: true };
+  return {
+    kind: "Pod",
+    metadata: {
+      ...POD,
+      labels: { app: "orders" },
+      creationTimestamp: "2026-03-01T10:00:00Z",
+      ownerReferences: [owner],
+      ...metadata,
+    },
+    ...(status && { status }),
+  };
+}
+
+function statusReply(code: number, message: string, details: object = { kind: "pods", name: POD.name }): Answer {
+  const body = { kind: "Status", status: "Failure", code, message, details };
+  return { status: code, headers: { "retry-after": "0" }, body };
+}
+
+function causedBy(reason: string, message?: string): object {
+  return { causes: [{ reason, message }] };
 }
 
 /** An API server with one pod, as it is seen before the eviction and after it. */
@@ -44,11 +64,13 @@ async function apiWith(
 }
 
 function answerOf(seen: WirePod | Answer): Answer {
-  return typeof seen === "object" && "kind" in seen ? { body: seen } : (seen as Answer);
+  return typeof seen === "object" && "kind" in seen ? { headers: { date: AT }, body: seen } : (seen as Answer);
 }
 
-function evict(client: KubernetesClient, dryRun = false, signal = new AbortController().signal) {
-  return evictPod(client, POD, { dryRun }, signal);
+const isOfGroup: EvictRequest["isOfGroup"] = ({ app }) => app === "orders";
+
+function evict(client: KubernetesClient, changes: Partial<EvictRequest> = {}, signal = new AbortController().signal) {
+  return evictPod(client, { pod: POD, dryRun: false, objection: () => undefined, isOfGroup, ...changes }, signal);
 }
 
 function evictionsOf(api: Loopback): number {
@@ -84,14 +106,13 @@ describe("evictPod", () => {
       statusReply(
         429,
         "Cannot evict pod as it would violate the pod's disruption budget.",
-        "DisruptionBudget",
-        "The disruption budget orders needs 8 healthy pods and has 8 currently",
+        causedBy("DisruptionBudget", "The disruption budget orders needs 8 healthy pods and has 8 currently"),
       ),
       "the disruption budget orders needs 8 healthy pods and has 8 currently",
     ],
     [
       "without the budget's words",
-      statusReply(429, "Cannot evict pod.", "DisruptionBudget"),
+      statusReply(429, "Cannot evict pod.", causedBy("DisruptionBudget")),
       "a PodDisruptionBudget allows no disruption now",
     ],
     [
@@ -102,34 +123,127 @@ describe("evictPod", () => {
       ),
       "several PodDisruptionBudgets match the pod, and the eviction API cannot judge more than one",
     ],
-  ])("is refused %s", async (_name, eviction, why) => {
+    [
+      "when the budget's status is damaged",
+      statusReply(403, 'poddisruptionbudget.policy "b" is forbidden: pdb disruptions allowed is negative', {
+        group: "policy",
+        kind: "poddisruptionbudget",
+        name: "b",
+      }),
+      'poddisruptionbudget.policy "b" is forbidden: pdb disruptions allowed is negative',
+    ],
+  ])("is refused by a budget: %s", async (_name, eviction, why) => {
+    const refused = { outcome: "refused", reason: "blocked_by_pdb", why };
     const { client } = await apiWith(RUNS, eviction);
-    expect(await evict(client)).toEqual({ outcome: "refused", why });
-    expect(await evict(client, true)).toEqual({ outcome: "refused", why });
+    expect(await evict(client)).toEqual(refused);
+    expect(await evict(client, { dryRun: true })).toEqual(refused);
   });
 
-  it.each([undefined, "Overloaded"])("takes a 429 of cause %s for throttling: surely not done", async (cause) => {
-    const { api, client } = await apiWith(RUNS, statusReply(429, "Too many requests, please try again later.", cause));
+  const DENIED = 'admission webhook "guard.example" denied the request: not on a Friday';
+
+  it.each<[string, Answer, string]>([
+    ["a webhook's 400", statusReply(400, `pods "orders-1" is forbidden: ${DENIED}`), DENIED],
+    ["a webhook's 401", statusReply(401, DENIED), DENIED],
+    ["a webhook's 403 about something else", statusReply(403, DENIED, { kind: "locks", name: "friday" }), DENIED],
+    ["a webhook's 404", statusReply(404, DENIED), DENIED],
+    ["a webhook's 409", statusReply(409, DENIED), DENIED],
+    ["a webhook's 429", statusReply(429, `${DENIED}.`), DENIED],
+    ["a webhook's 500", statusReply(500, `Internal error occurred: ${DENIED}`), DENIED],
+    ["a webhook's 504", statusReply(504, DENIED), DENIED],
+    [
+      "a webhook without a word",
+      statusReply(403, 'admission webhook "guard" denied the request without explanation'),
+      'admission webhook "guard" denied the request without explanation',
+    ],
+    [
+      "a policy",
+      statusReply(
+        422,
+        `pods "orders-1" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: not on a Friday`,
+      ),
+      "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: not on a Friday",
+    ],
+    [
+      "a webhook that cannot be reached",
+      statusReply(
+        500,
+        'Internal error occurred: failed calling webhook "guard": failed to call webhook: Post "https://guard.ops.svc:443/?timeout=10s": service "guard" not found',
+        { causes: [{ message: "failed calling webhook" }] },
+      ),
+      'failed calling webhook "guard": failed to call webhook: Post "https://guard.ops.svc:443/?timeout=10s": service "guard" not found',
+    ],
+    [
+      "a plugin of the API server",
+      statusReply(
+        403,
+        'pods "orders-1" is forbidden: unable to create new content in namespace shop because it is being terminated',
+      ),
+      "unable to create new content in namespace shop because it is being terminated",
+    ],
+  ])("is refused by admission control: %s", async (_name, eviction, why) => {
+    const refused = { outcome: "refused", reason: "blocked_by_admission", why };
+    const { api, client } = await apiWith(RUNS, eviction);
+    expect(await evict(client)).toEqual(refused);
+    expect(api.received).toHaveLength(2);
+    expect(await evict(client, { dryRun: true })).toEqual(refused);
+  });
+
+  it.each<[string, WirePod, string]>([
+    ["has left the selector", podWith({ labels: { app: "another" } }), "outside the selector"],
+    ["has no labels any more", podWith({ labels: {} }), "outside the selector"],
+    ["was let go by its controller", podWith({ ownerReferences: [] }), "without a controller"],
+    ["has finished", podWith({}, { phase: "Succeeded" }), "finished"],
+  ])("spares a pod that %s, also in a dry run", async (_name, before, why) => {
+    const { api, client } = await apiWith(before, DONE);
+    expect(await evict(client)).toEqual({ outcome: "spared", why });
+    expect(await evict(client, { dryRun: true })).toEqual({ outcome: "spared", why });
+    expect(evictionsOf(api)).toBe(0);
+  });
+
+  it("spares a pod to which there is an objection, as it is just before, by the API server's time", async () => {
+    const seen: unknown[] = [];
+    const objection: EvictRequest["objection"] = (pod, at) => {
+      seen.push(pod.exempt, pod.readySince, at);
+      return "exempt";
+    };
+    const { api, client } = await apiWith(podWith({ annotations: { "pod-rebalancer.io/exempt": "true" } }), DONE);
+    expect(await evict(client, { objection })).toEqual({ outcome: "spared", why: "exempt" });
+    expect(seen).toEqual([true, undefined, new Date(AT)]);
+    expect(evictionsOf(api)).toBe(0);
+  });
+
+  it.each([{}, causedBy("Overloaded")])("takes a 429 about %j for throttling: surely not done", async (details) => {
+    const answer = statusReply(429, "Too many requests, please try again later.", details);
+    const { api, client } = await apiWith(RUNS, answer);
     await expect(evict(client)).rejects.toMatchObject({ code: "THROTTLED" });
     expect(evictionsOf(api)).toBe(1);
   });
 
   it.each<[string, Answer, string]>([
-    ["a right is missing", statusReply(403, "cannot create resource"), "FORBIDDEN"],
-    ["a webhook refuses it", statusReply(400, 'admission webhook "x" denied the request'), "REQUEST_REJECTED"],
+    [
+      "a right is missing",
+      statusReply(403, 'pods "orders-1" is forbidden: User "u" cannot create resource "pods/eviction"'),
+      "FORBIDDEN",
+    ],
+    ["the request is wrong", statusReply(400, "not an Eviction", {}), "REQUEST_REJECTED"],
     ["the token has expired", statusReply(401, "Unauthorized"), "UNAUTHORIZED"],
-    ["a proxy redirects", { status: 302, headers: { location: "https://login" } }, "REDIRECTED"],
   ])("surely did not happen when %s", async (_name, eviction, code) => {
     const { client } = await apiWith(RUNS, eviction, TERMINATING);
     await expect(evict(client)).rejects.toMatchObject({ code });
   });
 
+  it("surely did not happen when it could not be sent", async () => {
+    const { client } = await apiWith(RUNS, DONE, TERMINATING);
+    const error = new RebalancerError("CREDENTIALS_INVALID", "the plugin failed");
+    await expect(evict({ ...client, createEviction: () => Promise.reject(error) })).rejects.toBe(error);
+  });
+
   it.each<[string, Answer, WirePod | Answer]>([
     ["not found", NOT_THERE, NOT_THERE],
     ["replaced in between", statusReply(409, "the UID in the precondition does not match"), ANOTHER],
-  ])("finds the pod gone when it is %s", async (_name, eviction, after) => {
+  ])("finds the pod gone when it is %s, and cannot tell by whom", async (_name, eviction, after) => {
     const { client } = await apiWith(RUNS, eviction, after);
-    expect(await evict(client)).toEqual({ outcome: "gone" });
+    expect(await evict(client)).toEqual({ outcome: "gone", perhapsByUs: true });
   });
 
   it("tells of a conflict while the pod still runs", async () => {
@@ -145,6 +259,14 @@ describe("after a doubtful answer", () => {
     ["a 504", statusReply(504, "couldn't update PodDisruptionBudget due to conflicts")],
     ["a page that is no JSON", { body: "<html>" }],
     ["another kind of object", { body: { kind: "Pod" } }],
+    ["a proxy's 401", { status: 401, body: "<html>" }],
+    ["a proxy's 404", { status: 404, body: { error: "no route" } }],
+    ["a proxy's 429", { status: 429, headers: { "retry-after": "0" }, body: "slow down" }],
+    ["a redirect", { status: 302, headers: { location: "https://login" } }],
+    ["a Status of 408", statusReply(408, "timeout")],
+    ["a Status of another pod", statusReply(403, "no", { kind: "pods", name: "orders-2" })],
+    ["a Status under another code", { ...(statusReply(403, "no") as object), status: 400 }],
+    ["a Status of failure under 201", { ...(statusReply(403, "no") as object), status: 201 }],
   ];
 
   describe.each<[string, WirePod | Answer]>([
@@ -186,7 +308,7 @@ describe("after a doubtful answer", () => {
       },
       TERMINATING,
     );
-    expect(await evict(client, false, stop.signal)).toMatchObject({
+    expect(await evict(client, {}, stop.signal)).toMatchObject({
       outcome: "accepted",
       note: expect.stringMatching(/CONNECTION_FAILED/),
     });
@@ -201,7 +323,7 @@ describe("after a doubtful answer", () => {
       stop.abort(reason);
       return found;
     };
-    await expect(evict({ ...client, getPod }, false, stop.signal)).rejects.toThrow(reason);
+    await expect(evict({ ...client, getPod }, {}, stop.signal)).rejects.toThrow(reason);
     expect(evictionsOf(api)).toBe(0);
   });
 
@@ -216,7 +338,7 @@ describe("after a doubtful answer", () => {
 
   it("a dry run has nothing to look for", async () => {
     const { api, client } = await apiWith(RUNS, statusReply(500, "internal error"));
-    await expect(evict(client, true)).rejects.toMatchObject({ code: "SERVER_ERROR" });
+    await expect(evict(client, { dryRun: true })).rejects.toMatchObject({ code: "SERVER_ERROR" });
     expect(api.received).toHaveLength(2);
   });
 });

@@ -1,105 +1,101 @@
 import { asRebalancerError, type ErrorCode, RebalancerError } from "../errors.ts";
-import type { EvictReply } from "../ports.ts";
-import { printable } from "../text.ts";
-import type { PodRef } from "../types.ts";
-import { CALL_DEADLINE_MILLIS, type KubernetesClient } from "./client.ts";
-import { isTerminating } from "./pods.ts";
+import type { EvictReply, Objection } from "../ports.ts";
+import type { PodInfo } from "../types.ts";
+import { CALL_DEADLINE_MILLIS, type KubernetesClient, type WirePod } from "./client.ts";
+import { isTerminating, readPod } from "./pods.ts";
+import { refusalIn } from "./refusal.ts";
+import { type ApiStatus, failureOf } from "./status.ts";
+
+export interface EvictRequest {
+  /** As it was when it was chosen. */
+  readonly pod: Pick<PodInfo, "namespace" | "name" | "uid">;
+  /** The API server judges, budget included, and changes nothing (`dryRun=All`). */
+  readonly dryRun: boolean;
+  /** Why the pod, as it is now, may not be removed. */
+  readonly objection: Objection;
+  /** Whether these labels are those of the group. */
+  readonly isOfGroup: (labels: Readonly<Record<string, string>>) => boolean;
+}
 
 /**
  * Evicts exactly this pod, once, and finds out what became of it.
  *
- * The UID is compared before: an eviction with a wrong UID fails, but spends the PodDisruptionBudget for two minutes. It is
- * sent as a precondition too, for the moment in between.
+ * The pod is looked at just before. The UID is compared then, because an eviction with a wrong UID fails, but spends the
+ * PodDisruptionBudget for two minutes; it is sent as a precondition too, for the moment in between.
  *
  * @param signal - ends what comes before the eviction is sent.
- * @param options - dryRun: the API server judges, budget included, and changes nothing (`dryRun=All`).
  * @throws RebalancerError `EVICTION_FAILED` (it still runs, but the eviction may yet take effect) or `EVICTION_UNCLEAR`
  *   (nobody knows) after a doubtful answer; any other code says that the eviction surely did not happen.
  * @see https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/
  */
 export async function evictPod(
   client: KubernetesClient,
-  pod: PodRef,
-  options: { readonly dryRun: boolean },
+  request: EvictRequest,
   signal: AbortSignal,
 ): Promise<EvictReply> {
-  if (!(await stillRuns(client, pod, signal))) return { outcome: "gone" };
+  const { pod, dryRun } = request;
+  const { value: found, at } = await client.getPod(pod, signal);
+  if (found === undefined || !isRunning(found, request)) return { outcome: "gone" };
+  const why = objectionTo(found, at, request);
+  if (why !== undefined) return { outcome: "spared", why };
   signal.throwIfAborted();
   try {
     // From here on not the caller's signal: an eviction that was sent is followed to its end, or nobody knows what became of it.
-    await client.createEviction(pod, options, new AbortController().signal);
+    await client.createEviction(pod, { dryRun }, new AbortController().signal);
     return { outcome: "accepted" };
   } catch (thrown) {
     const error = asRebalancerError(thrown);
-    const why = budgetRefusal(error);
-    if (why !== undefined) return { outcome: "refused", why };
-    if (options.dryRun) throw error;
-    return afterFailure(client, pod, error);
+    const failure = failureOf(error.reply);
+    const refusal = failure && refusalIn(failure);
+    if (refusal !== undefined) return refusal;
+    if (dryRun || isSureNo(error, failure, request)) throw error;
+    return afterFailure(client, request, error);
   }
 }
 
-/** Replies by which the server said no. A TLS error is none: the connection may have broken after the request. */
-const SAID_NO: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  "UNAUTHORIZED",
-  "FORBIDDEN",
-  "EXPIRED",
-  "REQUEST_REJECTED",
-  "THROTTLED",
-  "REDIRECTED",
-  "CREDENTIALS_INVALID",
-]);
+function isRunning(found: WirePod, { pod }: EvictRequest): boolean {
+  return found.metadata?.uid === pod.uid && !isTerminating(found);
+}
 
-async function afterFailure(client: KubernetesClient, pod: PodRef, error: RebalancerError): Promise<EvictReply> {
-  if (SAID_NO.has(error.code)) throw error;
+function objectionTo(found: WirePod, at: Date, { objection, isOfGroup }: EvictRequest): string | undefined {
+  const now = readPod(found);
+  if (now === undefined) return "finished";
+  if (now.controller === undefined) return "without a controller";
+  if (!isOfGroup(found.metadata?.labels ?? {})) return "outside the selector";
+  return objection(now, at);
+}
+
+/** Codes of failures after which the API server may all the same go on with what it was asked. */
+const MAY_GO_ON: ReadonlySet<number> = new Set([408, 499]);
+
+/** Whether it was not sent, or the API server itself said no. After its 404 and 409 the pod tells. */
+function isSureNo({ code }: RebalancerError, failure: ApiStatus | undefined, { pod }: EvictRequest): boolean {
+  if (code === "CREDENTIALS_INVALID") return true;
+  if (failure === undefined || MAY_GO_ON.has(failure.code)) return false;
+  const { name = pod.name } = failure;
+  return failure.code >= 400 && failure.code < 500 && name === pod.name && !SAYS_CHANGED.has(code);
+}
+
+const SAYS_CHANGED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["NOT_FOUND", "CONFLICT"]);
+
+async function afterFailure(
+  client: KubernetesClient,
+  request: EvictRequest,
+  error: RebalancerError,
+): Promise<EvictReply> {
+  const { pod } = request;
   // The run may have been told to stop meanwhile: what became of the pod is asked all the same.
-  const runs = await stillRuns(client, pod, AbortSignal.timeout(CALL_DEADLINE_MILLIS)).catch((cause: unknown) => {
+  const look = client.getPod(pod, AbortSignal.timeout(CALL_DEADLINE_MILLIS));
+  const { value: found } = await look.catch((cause: unknown) => {
     const message = `${error.message}; then ${asRebalancerError(cause).message}`;
     throw new RebalancerError("EVICTION_UNCLEAR", message, { cause: error });
   });
-  // Not found, or the UID is another's: the eviction did nothing, somebody else removed the pod.
-  if (error.code === "NOT_FOUND" || error.code === "CONFLICT") {
+  const runs = found !== undefined && isRunning(found, request);
+  if (SAYS_CHANGED.has(error.code) && failureOf(error.reply) !== undefined) {
     if (runs) throw error;
-    return { outcome: "gone" };
+    // Somebody else removed it, or a proxy sent the eviction twice, and this is the answer to the second.
+    if (found?.metadata?.uid !== pod.uid) return { outcome: "gone", perhapsByUs: true };
   }
   if (!runs) return { outcome: "accepted", note: `evicted, though the answer was lost (${error.code})` };
   throw new RebalancerError("EVICTION_FAILED", `${pod.name} still runs after ${error.message}`, { cause: error });
-}
-
-async function stillRuns(client: KubernetesClient, pod: PodRef, signal: AbortSignal): Promise<boolean> {
-  const found = await client.getPod(pod, signal);
-  return found?.metadata?.uid === pod.uid && !isTerminating(found);
-}
-
-/**
- * The budget's own words when it refuses. A 429 without this cause is the API server's throttling, not a budget; and when
- * several budgets match a pod, the server cannot judge and answers 500.
- */
-function budgetRefusal({ reply }: RebalancerError): string | undefined {
-  const { message, causes } = statusOf(reply?.body ?? "");
-  if (reply?.status === 500 && /more than one PodDisruptionBudget/i.test(message)) {
-    return "several PodDisruptionBudgets match the pod, and the eviction API cannot judge more than one";
-  }
-  const cause = causes.find(({ reason }) => reason === "DisruptionBudget");
-  if (reply?.status !== 429 || cause === undefined) return undefined;
-  return clause(cause.message ?? "a PodDisruptionBudget allows no disruption now");
-}
-
-interface Cause {
-  readonly reason?: string;
-  readonly message?: string;
-}
-
-function statusOf(body: string): { readonly message: string; readonly causes: readonly Cause[] } {
-  try {
-    const status = JSON.parse(body) as { message?: string; details?: { causes?: Cause[] } };
-    return { message: status.message ?? "", causes: status.details?.causes ?? [] };
-  } catch {
-    return { message: "", causes: [] };
-  }
-}
-
-/** A sentence of the server as part of one of ours. */
-function clause(sentence: string): string {
-  const clean = printable(sentence).replace(/\.$/, "");
-  return clean.charAt(0).toLowerCase() + clean.slice(1);
 }

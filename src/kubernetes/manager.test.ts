@@ -123,9 +123,9 @@ describe("a rotation", () => {
       policy: { maxPodsToDelete: 1 },
       cluster: {
         ...fakeCluster(world),
-        async evict(pod, signal) {
+        async evict(pod, objection, signal) {
           world.workload = { ...world.workload, replicas: 5 };
-          return await fakeCluster(world).evict(pod, signal);
+          return await fakeCluster(world).evict(pod, objection, signal);
         },
       },
     });
@@ -208,6 +208,61 @@ describe("a rotation", () => {
     expect(recorded(world)).toEqual(["uid-a"]);
   });
 
+  it("keeps on record what was gone when its eviction arrived, and does not say that it was spared", async () => {
+    const world = worldOf();
+    const cluster: Cluster = { ...fakeCluster(world), evict: async () => ({ outcome: "gone", perhapsByUs: true }) };
+    const result = await rotateIn(world, { cluster });
+    expect(outcomes(result)).toEqual(["a unclear", "b skipped"]);
+    expect(result).toMatchObject({ reason: "target_changed", error: undefined });
+    expect(recorded(world)).toEqual(["uid-a"]);
+  });
+
+  it.each(["blocked_by_admission", "not_allowed"] as const)(
+    "stops at a refusal of %s, and strikes the record",
+    async (reason) => {
+      const world = worldOf();
+      const why = "the guard says no";
+      const cluster: Cluster = { ...fakeCluster(world), evict: async () => ({ outcome: "refused", reason, why }) };
+      const result = await rotateIn(world, { cluster });
+      expect(outcomes(result)).toEqual(["a skipped", "b skipped"]);
+      expect(result).toMatchObject({ reason, detail: why, error: undefined });
+      expect(recorded(world)).toEqual([]);
+    },
+  );
+
+  it.each<[string, (pod: FakePod) => void, RegExp]>([
+    ["became exempt", (pod) => (pod.exempt = true), /^a is now exempt$/],
+    ["is not Ready", (pod) => (pod.readyAt = Number.POSITIVE_INFINITY), /^a is now not Ready$/],
+  ])("spares a pod that %s after the last look at the group", async (_name, change, why) => {
+    const world = worldOf();
+    const real = fakeCluster(world);
+    const cluster: Cluster = {
+      ...real,
+      async evict(pod, objection, signal) {
+        change(world.pods[0]!);
+        return await real.evict(pod, objection, signal);
+      },
+    };
+    const result = await rotateIn(world, { cluster });
+    expect(outcomes(result)).toEqual(["a skipped", "b skipped"]);
+    expect(result).toMatchObject({ reason: "target_changed", detail: expect.stringMatching(why), error: undefined });
+    expect([evicted(world), recorded(world)]).toEqual([[], []]);
+  });
+
+  it("spares a pod that another controller has adopted after the choice", async () => {
+    const world = worldOf();
+    const real = fakeCluster(world);
+    const cluster: Cluster = {
+      ...real,
+      async evict(_pod, objection) {
+        const { pods, observedAt } = snapshotOf(world);
+        const why = objection({ ...pods[0]!, controller: { kind: "Job", name: "j", uid: "j" } }, observedAt);
+        return { outcome: "spared", why: why ?? "nothing" };
+      },
+    };
+    expect(await rotateIn(world, { cluster })).toMatchObject({ detail: "a is now a pod of Job/j" });
+  });
+
   it("lets a budget's refusal stand when the record cannot be struck", async () => {
     const world = worldOf({ budget: () => "the disruption budget orders allows none" });
     const cluster: Cluster = {
@@ -285,8 +340,8 @@ describe("a rotation", () => {
     const world = worldOf();
     const cluster: Cluster = {
       ...fakeCluster(world),
-      async evict(pod, signal) {
-        const reply = await fakeCluster(world).evict(pod, signal);
+      async evict(pod, objection, signal) {
+        const reply = await fakeCluster(world).evict(pod, objection, signal);
         world.pods.find(({ uid }) => uid === pod.uid)!.goneAt = world.clock.now().getTime() + 100_000;
         return reply;
       },
@@ -389,8 +444,8 @@ describe("a rotation", () => {
     const stop = new AbortController();
     const cluster: Cluster = {
       ...fakeCluster(world),
-      async evict(pod, signal) {
-        const reply = await fakeCluster(world).evict(pod, signal);
+      async evict(pod, objection, signal) {
+        const reply = await fakeCluster(world).evict(pod, objection, signal);
         stop.abort(new RebalancerError("CANCELLED", "told to stop"));
         return reply;
       },

@@ -3,7 +3,7 @@ import { firstWorldHold, readyPods, tooFewPods } from "../decision/gates.ts";
 import { formatDuration } from "../durations.ts";
 import { asRebalancerError, RebalancerError } from "../errors.ts";
 import { candidate } from "../podstate/assess.ts";
-import type { Clock, Cluster, EvictReply, Lock, Narrator } from "../ports.ts";
+import type { Clock, Cluster, EvictReply, Lock, Narrator, Objection } from "../ports.ts";
 import { type Reason, reasonOf } from "../reasons.ts";
 import { roleWords } from "../sentences.ts";
 import type { PodInfo, Policy, RemovalResult, RemovalStep, Snapshot, Target } from "../types.ts";
@@ -134,9 +134,10 @@ async function removeOne({ pod, ...target }: Target, rotation: Rotation): Promis
       else await strike(pod, rotation);
       throw thrown;
     });
+    if (reply.outcome === "gone" && reply.perhapsByUs) return perhapsGone(pod);
     if (reply.outcome !== "accepted") {
       await strike(pod, rotation);
-      return skipped(reply.outcome === "gone" ? alreadyGone(pod) : { reason: "blocked_by_pdb", detail: reply.why });
+      return skipped(haltBy(reply, pod));
     }
     return { outcome: reply.replaced ? "replaced" : "evicted", why: reply.note ?? "evicted and replaced" };
   } catch (thrown) {
@@ -147,6 +148,23 @@ async function removeOne({ pod, ...target }: Target, rotation: Rotation): Promis
 function failed(outcome: RemovalStep["outcome"], thrown: unknown): Ending {
   const error = asRebalancerError(thrown);
   return { outcome, why: error.message, halt: { reason: reasonOf(error), detail: error.message, error } };
+}
+
+/** It stays on record: a cooldown for nothing does no harm. */
+function perhapsGone({ name }: PodInfo): Ending {
+  const detail = `${name} was already gone when its eviction arrived`;
+  const why = `${detail}, by somebody else or by a proxy that sent it twice`;
+  return { outcome: "unclear", why, halt: { reason: "target_changed", detail } };
+}
+
+function haltBy(reply: Exclude<EvictReply, { readonly outcome: "accepted" }>, pod: PodInfo): Halt {
+  if (reply.outcome === "gone") return alreadyGone(pod);
+  if (reply.outcome === "spared") return nowOtherwise(pod, reply.why);
+  return { reason: reply.reason, detail: reply.why };
+}
+
+function nowOtherwise({ name }: PodInfo, why: string): Halt {
+  return { reason: "target_changed", detail: `${name} is now ${why}` };
 }
 
 function alreadyGone({ name }: PodInfo): Halt {
@@ -164,12 +182,20 @@ function obstacleTo(targets: readonly Target[], fresh: Snapshot, rotation: Rotat
   for (const { pod } of targets) {
     const now = fresh.pods.find(({ uid }) => uid === pod.uid);
     if (now === undefined) return alreadyGone(pod);
-    const why = ineligibility(candidate(now, fresh.observedAt), policy);
-    if (why !== undefined) return { reason: "target_changed", detail: `${pod.name} is now ${why}` };
+    const why = objectionTo(pod, policy)(now, fresh.observedAt);
+    if (why !== undefined) return nowOtherwise(pod, why);
   }
   const tooFew = tooFewPods(fresh, policy, targets.length);
   if (tooFew !== undefined) return { reason: "would_breach_minimum", detail: tooFew };
   return tooLate(targets, rotation);
+}
+
+/** What speaks against the removal of this target, whenever it is looked at: the rule by which it was chosen. */
+function objectionTo({ controller }: PodInfo, policy: Policy): Objection {
+  return (now, at) => {
+    if (now.controller.uid !== controller.uid) return `a pod of ${now.controller.kind}/${now.controller.name}`;
+    return ineligibility(candidate(now, at), policy);
+  };
 }
 
 function tooLate(targets: readonly Target[], { policy, clock, deadline }: Rotation): Halt | undefined {
@@ -185,13 +211,14 @@ function graceOf(pods: readonly PodInfo[]): number {
   return Math.max(...pods.map(({ graceSeconds }) => graceSeconds));
 }
 
-async function evict({ pod, role, score }: Target, { cluster, narrator, signal }: Rotation): Promise<EvictReply> {
+async function evict({ pod, role, score }: Target, rotation: Rotation): Promise<EvictReply> {
+  const { cluster, narrator, policy, signal } = rotation;
   signal.throwIfAborted();
   narrator.info(`Asking for the eviction of ${pod.name}: ${roleWords(role)}, score ${score.toFixed(2)}.`, {
     pod: pod.name,
     role,
   });
-  return await cluster.evict(pod, signal);
+  return await cluster.evict(pod, objectionTo(pod, policy), signal);
 }
 
 /** Takes back the record of a removal that surely did not happen. Where that fails, a cooldown is kept for nothing. */

@@ -59,13 +59,16 @@ export function createSimulatedCluster(
       signal.throwIfAborted();
       return lock;
     },
-    async evict({ uid }, signal): Promise<EvictReply> {
+    async evict({ uid }, objection, signal): Promise<EvictReply> {
       signal.throwIfAborted();
-      const now = clock.now();
-      const pod = livingPods(world, now).find((one) => one.uid === uid);
-      if (pod === undefined || isTerminating(pod, now)) return { outcome: "gone" };
-      const { code, message = "" } = evict(pod, { preconditions: { uid } }, world, now);
-      return code === 201 ? { outcome: "accepted" } : { outcome: "refused", why: message };
+      const at = clock.now();
+      const pod = livingPods(world, at).find((one) => one.uid === uid);
+      if (pod === undefined || isTerminating(pod, at)) return { outcome: "gone" };
+      const now = pod.workload && podOf(pod, pod.workload, world, at);
+      const why = now === undefined ? "without a controller" : objection(now, at);
+      if (why !== undefined) return { outcome: "spared", why };
+      const { code, message = "" } = evict(pod, { preconditions: { uid } }, world, at);
+      return code === 201 ? { outcome: "accepted" } : { outcome: "refused", reason: "blocked_by_pdb", why: message };
     },
   };
 }

@@ -6,7 +6,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { RebalancerError } from "../../src/errors.ts";
-import type { Clock, Cluster, HeldLock, Lock } from "../../src/ports.ts";
+import type { Clock, Cluster, HeldLock, Lock, Objection } from "../../src/ports.ts";
 import type { PodInfo, Snapshot, WorkloadRef } from "../../src/types.ts";
 
 /** A namespace of its own, with nothing in it. */
@@ -39,6 +39,9 @@ export interface LockWorld extends World {
 const PATIENCE_MILLIS = 30_000;
 const NEVER = new AbortController().signal;
 
+/** Nothing speaks against an eviction. */
+const NONE = () => undefined;
+
 async function until(world: World, cluster: Cluster, met: (seen: Snapshot) => boolean): Promise<Snapshot> {
   const end = world.clock.now().getTime() + PATIENCE_MILLIS;
   for (;;) {
@@ -48,6 +51,8 @@ async function until(world: World, cluster: Cluster, met: (seen: Snapshot) => bo
     await world.clock.sleep(100, NEVER);
   }
 }
+
+const unlessReady: Objection = (pod) => (isReady(pod) ? undefined : `${pod.name} is not Ready`);
 
 function isLive(pod: PodInfo): boolean {
   return !pod.terminating;
@@ -121,7 +126,7 @@ export function describeClusterContract(name: string, makeWorld: () => Promise<W
     it("evicts a pod, which is then replaced", async () => {
       await world.createGroup(3);
       const [victim] = (await cluster.observe(NEVER)).pods;
-      expect(await cluster.evict(victim!, NEVER)).toMatchObject({ outcome: "accepted" });
+      expect(await cluster.evict(victim!, NONE, NEVER)).toMatchObject({ outcome: "accepted" });
       await until(world, cluster, ({ pods }) => {
         return !pods.some(({ uid }) => uid === victim!.uid) && pods.filter(isReady).length === 3;
       });
@@ -130,8 +135,8 @@ export function describeClusterContract(name: string, makeWorld: () => Promise<W
     it("finds a pod gone that was evicted before", async () => {
       await world.createGroup(3);
       const [victim] = (await cluster.observe(NEVER)).pods;
-      await cluster.evict(victim!, NEVER);
-      expect(await cluster.evict(victim!, NEVER)).toEqual({ outcome: "gone" });
+      await cluster.evict(victim!, NONE, NEVER);
+      expect(await cluster.evict(victim!, NONE, NEVER)).toEqual({ outcome: "gone" });
     });
 
     it("finds a pod gone whose name another pod bears, and neither touches that one nor spends its budget", async () => {
@@ -139,17 +144,31 @@ export function describeClusterContract(name: string, makeWorld: () => Promise<W
       await world.setBudget(1);
       const [pod] = (await cluster.observe(NEVER)).pods;
       const earlier = { namespace: pod!.namespace, name: pod!.name, uid: "11111111-2222-3333-4444-555555555555" };
-      expect(await cluster.evict(earlier, NEVER)).toEqual({ outcome: "gone" });
+      expect(await cluster.evict(earlier, NONE, NEVER)).toEqual({ outcome: "gone" });
       expect((await cluster.observe(NEVER)).pods.filter(isReady)).toHaveLength(3);
-      expect(await cluster.evict(pod!, NEVER)).toMatchObject({ outcome: "accepted" });
+      expect(await cluster.evict(pod!, NONE, NEVER)).toMatchObject({ outcome: "accepted" });
+    });
+
+    it("spares a pod to which there is an objection, of which it asks with the pod as it is now", async () => {
+      await world.createGroup(3);
+      const [pod] = (await cluster.observe(NEVER)).pods;
+      await world.markNotReady(pod!.name);
+      const why = `${pod!.name} is not Ready`;
+      expect(await cluster.evict(pod!, unlessReady, NEVER)).toEqual({ outcome: "spared", why });
+      const found = (await cluster.observe(NEVER)).pods.find(({ uid }) => uid === pod!.uid);
+      expect(found).toMatchObject({ terminating: false });
     });
 
     it("tells when a budget refuses, and the pod stays", async () => {
       await world.createGroup(3);
       await world.setBudget(0);
       const [pod] = (await cluster.observe(NEVER)).pods;
-      const reply = await cluster.evict(pod!, NEVER);
-      expect(reply).toMatchObject({ outcome: "refused", why: expect.stringMatching(/budget/) });
+      const reply = await cluster.evict(pod!, NONE, NEVER);
+      expect(reply).toMatchObject({
+        outcome: "refused",
+        reason: "blocked_by_pdb",
+        why: expect.stringMatching(/budget/),
+      });
       const found = (await cluster.observe(NEVER)).pods.find(({ uid }) => uid === pod!.uid);
       expect(found).toMatchObject({ terminating: false });
     });

@@ -20,7 +20,7 @@ async function fakeWorld(): Promise<World> {
     async deletePod(name) {
       const signal = new AbortController().signal;
       const pod = (await cluster.observe(signal)).pods.find((one) => one.name === name);
-      if (pod) await cluster.evict(pod, signal);
+      if (pod) await cluster.evict(pod, () => undefined, signal);
     },
     async createBarePod(name) {
       world.pods.push(steadyPod(clock, name, { controlled: false }));

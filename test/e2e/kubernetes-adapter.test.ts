@@ -19,6 +19,9 @@ import { POD_ANNOTATIONS } from "../harness/kwok-stages.ts";
 import { deployment, podDisruptionBudget, statefulSet, type WorkloadOptions } from "../harness/workloads.ts";
 
 const NEVER = new AbortController().signal;
+
+/** Nothing speaks against an eviction. */
+const NONE = () => undefined;
 const missing = controlPlaneMissing();
 
 function orders(options: Partial<WorkloadOptions> = {}): Manifest {
@@ -233,9 +236,9 @@ describe.skipIf(missing)(`on a real control plane${missing ? ` (${missing})` : "
     it("replaces an evicted pod by one of the same name and another UID, and the old UID is gone then", async () => {
       await apply(ordersSet());
       const before = (await atRest(3)).pods[1]!;
-      expect(await cluster.evict(before, NEVER)).toEqual({ outcome: "accepted" });
+      expect(await cluster.evict(before, NONE, NEVER)).toEqual({ outcome: "accepted" });
       await seen(({ pods }) => pods.filter((pod) => pod.readySince && pod.uid !== before.uid).length === 3);
-      expect(await cluster.evict(before, NEVER)).toEqual({ outcome: "gone" });
+      expect(await cluster.evict(before, NONE, NEVER)).toEqual({ outcome: "gone" });
     });
   });
 
@@ -244,8 +247,9 @@ describe.skipIf(missing)(`on a real control plane${missing ? ` (${missing})` : "
       await apply(orders(), budget("one"), budget("two"));
       const { pods } = await atRest(4);
       const why = "several PodDisruptionBudgets match the pod, and the eviction API cannot judge more than one";
-      expect(await cluster.evict(pods[0]!, NEVER)).toEqual({ outcome: "refused", why });
-      expect(await dryRun(cluster).evict(pods[0]!, NEVER)).toEqual({ outcome: "refused", why });
+      const refused = { outcome: "refused", reason: "blocked_by_pdb", why };
+      expect(await cluster.evict(pods[0]!, NONE, NEVER)).toEqual(refused);
+      expect(await dryRun(cluster).evict(pods[0]!, NONE, NEVER)).toEqual(refused);
     });
 
     it("in a dry run asks the budget, spends nothing of it, and changes nothing", async () => {
@@ -254,27 +258,27 @@ describe.skipIf(missing)(`on a real control plane${missing ? ` (${missing})` : "
       const { pods } = await atRest(4);
       await budgetCounts();
       const dry = dryRun(cluster);
-      for (const pod of pods) expect(await dry.evict(pod, NEVER)).toMatchObject({ outcome: "accepted" });
+      for (const pod of pods) expect(await dry.evict(pod, NONE, NEVER)).toMatchObject({ outcome: "accepted" });
       expect((await atRest(4)).pods).toEqual(pods);
       expect((await dry.observe(NEVER)).pods.map(({ uid }) => uid)).toEqual(pods.map(({ uid }) => `dry-run:${uid}`));
-      expect(await cluster.evict(pods[0]!, NEVER)).toEqual({ outcome: "accepted" });
-      expect(await cluster.evict(pods[1]!, NEVER)).toMatchObject({
+      expect(await cluster.evict(pods[0]!, NONE, NEVER)).toEqual({ outcome: "accepted" });
+      expect(await cluster.evict(pods[1]!, NONE, NEVER)).toMatchObject({
         outcome: "refused",
         why: expect.stringMatching(/^the disruption budget orders needs 3 healthy pods and has 3 currently$/),
       });
-      expect(await dry.evict(pods[1]!, NEVER)).toMatchObject({ outcome: "refused" });
+      expect(await dry.evict(pods[1]!, NONE, NEVER)).toMatchObject({ outcome: "refused" });
     });
 
     it("of a terminating pod asks for nothing", async () => {
       await apply(orders({ podAnnotations: { [POD_ANNOTATIONS.terminationDelay]: "20s" } }));
       const { pods } = await atRest(4);
-      expect(await cluster.evict(pods[0]!, NEVER)).toEqual({ outcome: "accepted" });
+      expect(await cluster.evict(pods[0]!, NONE, NEVER)).toEqual({ outcome: "accepted" });
       const after = await cluster.observe(NEVER);
       expect(after.pods.find(({ uid }) => uid === pods[0]!.uid)).toMatchObject({
         terminating: true,
         readySince: undefined,
       });
-      expect(await cluster.evict(pods[0]!, NEVER)).toEqual({ outcome: "gone" });
+      expect(await cluster.evict(pods[0]!, NONE, NEVER)).toEqual({ outcome: "gone" });
     });
   });
 

@@ -145,11 +145,11 @@ describe.skipIf(missing)(
       },
     );
 
-    it("create pods/eviction still plans, and says that no budget was asked", async () => {
+    it("create pods/eviction still plans, and says that a live run would not be allowed to act", async () => {
       const right = RIGHTS.find(({ resource }) => resource === "pods/eviction")!;
       const { outcome } = await runWithout(right, "--dry-run");
-      const why = "PDB not checked: no right to create pods/eviction";
-      expect(expectEnd(outcome, 0, "would_rotate").removal?.steps).toMatchObject([{ why }]);
+      const why = expect.stringMatching(/^no right to create pods\/eviction in namespace /);
+      expect(expectEnd(outcome, 1, "not_allowed").removal?.steps).toMatchObject([{ outcome: "skipped", why }]);
     });
   },
 );

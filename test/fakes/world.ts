@@ -159,12 +159,15 @@ export function fakeCluster(world: World): Cluster {
         return { heldBy: world.heldBy, removals: world.removals, rotations: world.rotations };
       return fakeLock(world);
     },
-    async evict(pod, signal): Promise<EvictReply> {
+    async evict(pod, objection, signal): Promise<EvictReply> {
       signal.throwIfAborted();
       const why = world.budget(pod.name);
-      if (why !== undefined) return { outcome: "refused", why };
-      const found = snapshotOf(world).pods.find(({ uid }) => uid === pod.uid);
+      const { pods, observedAt } = snapshotOf(world);
+      const found = pods.find(({ uid }) => uid === pod.uid);
       if (found === undefined || found.terminating) return { outcome: "gone" };
+      const spared = objection(found, observedAt);
+      if (spared !== undefined) return { outcome: "spared", why: spared };
+      if (why !== undefined) return { outcome: "refused", reason: "blocked_by_pdb", why };
       const fault = world.faults.evict?.(world.calls.evict);
       // An unclear eviction did happen here: the hardest case for the caller.
       if (fault === undefined || (fault !== "hang" && fault.code === "EVICTION_UNCLEAR")) remove(world, pod);

@@ -34,6 +34,11 @@ export const loginPage: Misbehaviour = says(200, "<html><title>Sign in</title></
 /** Sends whoever asks to a login service. */
 export const redirect: Misbehaviour = says(302, "", { location: "https://login.example/start?ticket=4711" });
 
+/** Goes over to another protocol. */
+export const switches: Misbehaviour = (response) => {
+  response.socket?.end("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: spdy/3.1\r\n\r\n");
+};
+
 /** JSON, but of something else. */
 export const wrongKind: Misbehaviour = says(200, { kind: "Secret", status: "pending", data: {} });
 
