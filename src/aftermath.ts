@@ -1,7 +1,8 @@
 /** The look behind a rotation: what the group has come to, held against what was expected. */
 
+import { contradictionWithin, unownedPartitions } from "./forecast/consistency.ts";
 import { orderSeen } from "./forecast/order-seen.ts";
-import { ownershipOf, unownedPartitions } from "./forecast/ownership.ts";
+import { ownershipOf } from "./forecast/ownership.ts";
 import { groupMark, imbalanceToday } from "./forecast/rotations.ts";
 import type { ConsumerGroup } from "./kafka/group.ts";
 import type { Clock, Cluster, GroupSource } from "./ports.ts";
@@ -74,8 +75,9 @@ export async function withAftermath(
   }
 }
 
-/** As many members as before, and every partition has one. */
+/** As many members as before, every partition has one, and nothing contradicts that. */
 function isAtRest(group: ConsumerGroup, earlier: ConsumerGroup): boolean {
   const { state = "Stable", members } = group;
-  return state === "Stable" && members.length === earlier.members.length && unownedPartitions(group) === 0;
+  const settled = unownedPartitions(group) === undefined && contradictionWithin(group) === undefined;
+  return state === "Stable" && members.length === earlier.members.length && settled;
 }

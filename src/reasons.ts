@@ -74,8 +74,9 @@ export const HOLD_REASONS = {
   },
   sources_contradict: {
     exit: 4,
-    sentence: "The sources differ in who owns which partition.",
-    advice: "Wait for the next run if the group has just rebalanced; else check KAFKA_GROUP and the exporter's labels.",
+    sentence: "What is known of who owns which partition contradicts itself.",
+    advice:
+      "Wait for the next run if the group has just rebalanced, or a topic was deleted or made anew; else check KAFKA_GROUP and the exporter's labels.",
   },
   streams_group: {
     exit: 0,
@@ -89,13 +90,15 @@ export const HOLD_REASONS = {
   },
   group_unstable: {
     exit: 0,
-    sentence: "The consumer group is rebalancing.",
-    advice: "Wait until it is Stable. If it never is, look for consumers that exceed max.poll.interval.ms or crash.",
+    sentence: "The consumer group is rebalancing, or one of its partitions is not at rest.",
+    advice:
+      "Wait until it is Stable and each partition has a leader and an owner. If that never is, look for consumers that exceed max.poll.interval.ms or crash, and at the named partitions.",
   },
   members_unmatched: {
     exit: 4,
     sentence: "Pods cannot be matched with members of the consumer group.",
-    advice: "Check KAFKA_GROUP, and let each client.id begin with its pod's name (or have the pods' own IP addresses).",
+    advice:
+      "Check KAFKA_GROUP; let each client.id begin with the name of its own pod and of no other, or let the members have the pods' own IP addresses.",
   },
   few_partitions: {
     exit: 0,

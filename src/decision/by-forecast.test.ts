@@ -23,6 +23,10 @@ function withMember(group: ConsumerGroup, at: number, changes: Partial<GroupMemb
   };
 }
 
+function withoutOwned(group: ConsumerGroup): ConsumerGroup {
+  return { ...group, members: group.members.map((member) => ({ ...member, owned: [] })) };
+}
+
 describe("the decision by forecast", () => {
   it("rotates the one pod that the forecast says helps most, and says what is to be expected", async () => {
     const decision = await decided();
@@ -76,6 +80,27 @@ describe("the decision by forecast", () => {
         const other = withMember(withMember(group, 0, { owned: second!.owned }), 1, { owned: first!.owned });
         return [group, { ...other, source: "client-metrics" }];
       },
+    ],
+    [
+      "sources_contradict",
+      "owns ghost-0",
+      (group) => {
+        const [first] = group.members;
+        const owned = [...first!.owned.slice(1), { topic: "ghost", partition: 0 }];
+        return [withMember(group, 0, { owned })];
+      },
+    ],
+    ["sources_contradict", "no such partition", (group) => [{ ...group, partitions: group.partitions.slice(0, 16) }]],
+    ["sources_contradict", "is there: orders", (group) => [{ ...withoutOwned(group), partitions: [] }]],
+    [
+      "group_unstable",
+      "the rates of 32 of 32 partitions are not known",
+      (group) => [{ ...group, partitions: group.partitions.map((one) => ({ ...one, rate: undefined })) }],
+    ],
+    [
+      "members_unmatched",
+      "which names consumer-",
+      (group) => [withMember(group, 0, { instanceId: group.members[1]!.clientId })],
     ],
     ["group_unstable", "4 of 32 partitions have no owner", (group) => [withMember(group, 0, { owned: [] })]],
     ["streams_group", "Kafka Streams", (group) => [{ ...group, type: "streams", members: [] }]],

@@ -5,8 +5,9 @@
 
 import { formatDuration } from "../durations.ts";
 import { percent } from "../figures.ts";
+import { contradictionWithin, unsettledPartitions } from "../forecast/consistency.ts";
 import { fewPartitions, statelessAssignor, staticMembers } from "../forecast/futility.ts";
-import { type Ownership, unownedPartitions } from "../forecast/ownership.ts";
+import type { Ownership } from "../forecast/ownership.ts";
 import { ineffectiveRotations } from "../forecast/rotations.ts";
 import type { HoldReason } from "../reasons.ts";
 import type { Group, PodInfo, Policy, Snapshot } from "../types.ts";
@@ -84,7 +85,8 @@ export const GATES: readonly (WorldGate | GroupGate)[] = [
   },
   {
     reason: "sources_contradict",
-    closed: ({ contradiction }, { strategy }) => (strategy === "forecast" ? contradiction : undefined),
+    closed: ({ contradiction, ownership }, { strategy }) =>
+      strategy === "forecast" ? (contradiction ?? (ownership && contradictionWithin(ownership.group))) : undefined,
   },
   {
     reason: "streams_group",
@@ -172,16 +174,15 @@ function whereOwned(gate: (ownership: Ownership, group: Group) => Facts): GroupG
 
 /** Without any member there is nothing that could settle: `unmatched` tells of that. */
 function unstable({ group }: Ownership): Facts {
-  const { state = "Stable", name, members, partitions } = group;
+  const { state = "Stable", name, members } = group;
   if (members.length === 0) return undefined;
-  if (state !== "Stable") return `${named(name)} is ${state}`;
-  const unowned = unownedPartitions(group);
-  return unowned > 0 ? `${unowned} of ${partitions.length} partitions have no owner` : undefined;
+  return state === "Stable" ? unsettledPartitions(group) : `${named(name)} is ${state}`;
 }
 
-function unmatched({ group, podsWithoutMember }: Ownership, { pods }: Group): Facts {
+function unmatched({ group, podsWithoutMember, mismatch }: Ownership, { pods }: Group): Facts {
   const { state = "Stable", name, members, source } = group;
   if (members.length === 0) return `${named(name)} is ${state} and has no members`;
+  if (mismatch !== undefined) return mismatch;
   // A pod that is not Ready has not joined yet, or has left.
   const ready = new Set(pods.filter((pod) => pod.ready).map(({ pod }) => pod.name));
   const without = podsWithoutMember.filter((pod) => ready.has(pod));

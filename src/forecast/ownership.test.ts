@@ -43,6 +43,74 @@ describe("who owns what", () => {
     expect(ownershipOf(groupOf([{ host: "10.0.0.9" }]), pods).owners.map(({ pod }) => pod)).toEqual([undefined]);
   });
 
+  it("goes by addresses where Java numbers the consumers of each process like pods", () => {
+    const pods = podsNamed(["consumer-orders-0", "consumer-orders-1", "consumer-orders-2"]);
+    const members = [2, 1, 0].map((pod) => ({ clientId: "consumer-orders-1", host: `10.0.0.${pod}` }));
+    const { owners, podsWithoutMember, mismatch } = ownershipOf(groupOf(members), pods);
+    expect(owners.map(({ pod, members: [member] }) => [pod, member?.id])).toEqual([
+      ["consumer-orders-0", "m2"],
+      ["consumer-orders-1", "m1"],
+      ["consumer-orders-2", "m0"],
+    ]);
+    expect([podsWithoutMember, mismatch]).toEqual([[], undefined]);
+  });
+
+  it("knows no pod of a member from elsewhere whose number is like a pod's name", () => {
+    const pods = podsNamed(["consumer-orders-0", "consumer-orders-1"]);
+    const members = ["10.0.0.0", "10.0.0.1", "10.9.9.9"].map((host) => ({ clientId: "consumer-orders-1", host }));
+    expect(ownershipOf(groupOf(members), pods).owners.map(({ pod }) => pod)).toEqual([
+      ...pods.map(({ name }) => name),
+      undefined,
+    ]);
+  });
+
+  it.each<[string, string | undefined]>([
+    ["of a sidecar, which all have", "127.0.0.6"],
+    ["of a node", "192.168.0.9"],
+    ["that is not known", undefined],
+  ])("goes by the ids where the address is that %s", (_name, host) => {
+    const members = ["a", "b", "b-2"].map((clientId) => ({ clientId, ...(host !== undefined && { host }) }));
+    const { owners, mismatch } = ownershipOf(groupOf(members), podsNamed(["a", "b"]));
+    expect(owners.map(({ pod, members: own }) => [pod, own.length])).toEqual([
+      ["a", 1],
+      ["b", 2],
+    ]);
+    expect(mismatch).toBeUndefined();
+  });
+
+  it("goes by the ids where pods share their node's address", () => {
+    const pods = podsNamed(["a", "b"]).map((pod) => ({ ...pod, ip: "192.168.0.9" }));
+    const members = ["a", "b"].map((clientId) => ({ clientId, host: "192.168.0.9" }));
+    expect(ownershipOf(groupOf(members), pods).owners.map(({ pod }) => pod)).toEqual(["a", "b"]);
+  });
+
+  it("knows an IPv6 address however it is written", () => {
+    const pods = podsNamed(["a"]).map((pod) => ({ ...pod, ip: "fd00::a:7" }));
+    expect(ownershipOf(groupOf([{ host: "/fd00:0:0:0:0:0:A:7" }]), pods).owners[0]?.pod).toBe("a");
+  });
+
+  it.each<[string, Partial<GroupMember>, string]>([
+    [
+      "client id and address",
+      { clientId: "orders-1-7", host: "10.0.0.0" },
+      "member m0 has the address 10.0.0.0, which is that of orders-0, and the client.id orders-1-7, which names orders-1",
+    ],
+    [
+      "instance id and address",
+      { instanceId: "orders-1", host: "10.0.0.0" },
+      "member m0 has the address 10.0.0.0, which is that of orders-0, and the group.instance.id orders-1, which names orders-1",
+    ],
+    [
+      "client id and instance id",
+      { clientId: "orders-0", instanceId: "orders-1" },
+      "member m0 has the client.id orders-0, which is that of orders-0, and the group.instance.id orders-1, which names orders-1",
+    ],
+  ])("does not choose between %s that name two pods", (_name, member, clause) => {
+    const { owners, mismatch } = ownershipOf(groupOf([member]), podsNamed(["orders-0", "orders-1"]));
+    expect(owners.map(({ pod }) => pod)).toEqual([undefined]);
+    expect(mismatch).toBe(clause);
+  });
+
   it("adds up the members of a pod, and keeps those without a pod apart, behind the pods", () => {
     const members = [
       { clientId: "elsewhere", owned: [at(3)] },

@@ -2,6 +2,7 @@
 
 import { nameOf } from "../kafka/assignors/assignor.ts";
 import type { ConsumerGroup, GroupMember, PartitionLoad } from "../kafka/group.ts";
+import { canonicalAddress } from "../kafka/ip-address.ts";
 import type { PodInfo } from "../types.ts";
 
 /** A pod with its members; or a member for which no pod was found. */
@@ -21,19 +22,28 @@ export interface Ownership {
   readonly owners: readonly Owner[];
   /** Pods without a member, in name order. */
   readonly podsWithoutMember: readonly string[];
+  /** A member whose ids and address name different pods, as a clause; it counts as one without a pod. undefined: there is none. */
+  readonly mismatch: string | undefined;
 }
 
 /**
- * Joins members and pods: as the source says; else by client id or instance id, where one is the pod's name or begins with it and
- * a dash (a client numbers its consumers); else by the pod's IP address, where no other pod has the same (host network).
+ * Joins members and pods: as the source says; else by the pod's IP address, where no other pod has the same (host network), and by
+ * client id or instance id, where one is the pod's name or begins with it and a dash (a client numbers its consumers).
+ *
+ * Java numbers the consumers of each process alike (`consumer-orders-1`), which may well be the name of a pod: a client id that comes from
+ * several addresses names none. Where addresses are those of proxies (service mesh) or nodes, which are no pod's own, the ids tell.
  */
 export function ownershipOf(group: ConsumerGroup, pods: readonly PodInfo[]): Ownership {
   const loads = new Map(group.partitions.map((partition) => [nameOf(partition), partition]));
-  const podOf = podFinder(pods);
+  const claimsOf = podFinder(group.members, pods);
   const byPod = new Map<string, GroupMember[]>();
   const outside: GroupMember[] = [];
+  const mismatches: string[] = [];
   for (const member of group.members) {
-    const pod = podOf(member);
+    const claims = claimsOf(member);
+    const mismatch = mismatchOf(member, claims);
+    if (mismatch !== undefined) mismatches.push(mismatch);
+    const pod = mismatch === undefined ? claims[0]?.pod : undefined;
     if (pod === undefined) outside.push(member);
     else byPod.set(pod, [...(byPod.get(pod) ?? []), member]);
   }
@@ -51,17 +61,13 @@ export function ownershipOf(group: ConsumerGroup, pods: readonly PodInfo[]): Own
       ...outside.map((member) => owner(undefined, [member])),
     ],
     podsWithoutMember: names.filter((name) => !byPod.has(name)),
+    mismatch: mismatches[0],
   };
 }
 
 /** Their ids. */
 export function membersWithoutPod({ owners }: Ownership): string[] {
   return owners.filter(({ pod }) => pod === undefined).flatMap(({ members }) => members.map(({ id }) => id));
-}
-
-/** How many partitions no member owns. */
-export function unownedPartitions({ members, partitions }: ConsumerGroup): number {
-  return partitions.length - members.reduce((sum, { owned }) => sum + owned.length, 0);
 }
 
 /**
@@ -93,19 +99,52 @@ function sumOfRates(partitions: readonly PartitionLoad[]): number | undefined {
   );
 }
 
-function podFinder(pods: readonly PodInfo[]): (member: GroupMember) => string | undefined {
+/** A pod that something about a member names. */
+interface PodClaim {
+  readonly pod: string;
+  /** As part of a sentence: "client.id orders-1". */
+  readonly by: string;
+}
+
+/** @returns of a member what names a pod of the list, the surest first. */
+function podFinder(
+  members: readonly GroupMember[],
+  pods: readonly PodInfo[],
+): (member: GroupMember) => readonly PodClaim[] {
   const names = new Set(pods.map(({ name }) => name));
-  const byAddress = Map.groupBy(
-    pods.filter(({ ip }) => ip !== undefined),
-    ({ ip }) => ip,
-  );
-  return ({ pod, clientId, instanceId, host }) => {
-    if (pod !== undefined) return names.has(pod) ? pod : undefined;
-    const called = podCalled(clientId, names) ?? podCalled(instanceId, names);
-    if (called !== undefined) return called;
-    const [there, another] = byAddress.get(host) ?? [];
-    return another === undefined ? there?.name : undefined;
+  const byAddress = Map.groupBy(pods, ({ ip }) => canonicalAddress(ip ?? ""));
+  const numbered = idsOfSeveralAddresses(members);
+  return ({ pod, clientId = "", instanceId, host = "" }) => {
+    if (pod !== undefined) return names.has(pod) ? claim(pod, "the source") : [];
+    const [there, another] = byAddress.get(canonicalAddress(host) ?? NOWHERE) ?? [];
+    return [
+      ...claim(another === undefined ? there?.name : undefined, `address ${host}`),
+      ...claim(numbered.has(clientId) ? undefined : podCalled(clientId, names), `client.id ${clientId}`),
+      ...claim(podCalled(instanceId, names), `group.instance.id ${instanceId}`),
+    ];
   };
+}
+
+function claim(pod: string | undefined, by: string): readonly PodClaim[] {
+  return pod === undefined ? [] : [{ pod, by }];
+}
+
+/** No address; pods that have none yet are not there. */
+const NOWHERE = "-";
+
+/** Client ids of members at several addresses: numbers that each process gives, and not a name. */
+function idsOfSeveralAddresses(members: readonly GroupMember[]): ReadonlySet<string> {
+  const addresses = Map.groupBy(members, ({ clientId = "" }) => clientId);
+  const several = [...addresses].filter(
+    ([, its]) => new Set(its.flatMap(({ host = "" }) => canonicalAddress(host) ?? [])).size > 1,
+  );
+  return new Set(several.map(([clientId]) => clientId));
+}
+
+function mismatchOf({ id }: GroupMember, [first, ...others]: readonly PodClaim[]): string | undefined {
+  const other = others.find(({ pod }) => pod !== first?.pod);
+  if (first === undefined || other === undefined) return undefined;
+  return `member ${id} has the ${first.by}, which is that of ${first.pod}, and the ${other.by}, which names ${other.pod}`;
 }
 
 /** The pod whose name this is, or begins with; the longest where several do ("orders-1" and "orders-1-0"). */

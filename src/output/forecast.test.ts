@@ -56,6 +56,7 @@ const OWNERSHIP: Ownership = {
     },
   ],
   podsWithoutMember: [PODS[1]!],
+  mismatch: undefined,
 };
 
 const ROTATION: Rotation = {

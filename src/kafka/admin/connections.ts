@@ -10,6 +10,7 @@ import { RebalancerError } from "../../errors.ts";
 import { orAborted } from "../../or-aborted.ts";
 import type { KafkaTls } from "./client-config.ts";
 import { connectionFailure } from "./failures.ts";
+import { invalidReply } from "./replies.ts";
 import type { KafkaGroupOptions } from "./source.ts";
 
 export interface Address {
@@ -85,8 +86,11 @@ export function createConnections(
     }
   }
 
-  function to(address: Address, role: string): Promise<Broker> {
+  async function to(address: Address, role: string): Promise<Broker> {
     const where = `${address.host}:${address.port}`;
+    if (address.host === "" || address.port < 1 || address.port > 65_535) {
+      throw invalidReply({ where, what: `connect to ${role}` }, "this is no address", "expected a host and a port");
+    }
     const known = brokers.get(where) ?? connect(address, `connect to ${where}, ${role}`);
     brokers.set(where, known);
     return known;

@@ -6,9 +6,12 @@ import type { TopicPartition } from "../assignors/assignor.ts";
 import type { ProtocolName } from "../assignors/protocols.ts";
 import { parseAssignment, parseSubscription } from "../consumer-protocol.ts";
 import type { GroupMember } from "../group.ts";
+import { canonicalAddress } from "../ip-address.ts";
 import { classicModel, kip848Model } from "../model-choice.ts";
 import type { Broker, Connections } from "./connections.ts";
 import { describeGroupRight, insistOnSuccess } from "./failures.ts";
+import { type Asked, insistOnExactly, invalidReply } from "./replies.ts";
+import { topicIdOf } from "./topic-id.ts";
 
 /** A group at one moment. */
 export interface Described {
@@ -21,6 +24,8 @@ export interface Described {
   /** Of the members, where the assignor looks at them. */
   readonly racks: readonly string[];
   readonly members: readonly GroupMember[];
+  /** Of KIP-848: the topics of which members own partitions, with their ids as Java writes them. */
+  readonly ownedIds: readonly (readonly [topic: string, id: string | undefined])[];
 }
 
 /** A group by JoinGroup and SyncGroup. One that is not there is "Dead". */
@@ -29,9 +34,10 @@ export async function describeClassic(name: string, coordinator: Broker, connect
   const { groups } = await connections.ask(coordinator, what, (connection) =>
     describeGroupsV5.api.async(connection, [name], false),
   );
-  const [group] = groups;
-  insistOnSuccess(coordinator.where, what, group?.errorCode ?? -1, describeGroupRight(name));
-  const { groupState: state = "Dead", protocolType, protocolData = "", members = [] } = group ?? {};
+  const group = theGroup(groups, name, { where: coordinator.where, what });
+  insistOnSuccess(coordinator.where, what, group.errorCode, describeGroupRight(name));
+  const { groupState, protocolType, protocolData, members } = group;
+  const state = stateIn(groupState, { where: coordinator.where, what });
   // Others than consumers, Kafka Connect say, write for each other whatever they like.
   const isConsumer = protocolType === "consumer" && protocolData !== "stream";
   const registered = members.map((member) => ({
@@ -49,8 +55,9 @@ export async function describeClassic(name: string, coordinator: Broker, connect
       const { instanceId, subscription, assignment } = registered[index] ?? {};
       const topics = subscription?.topics ?? [];
       const owned = assignment?.owned ?? [];
-      return { id, clientId, host: hostOf(clientHost), instanceId, pod: undefined, topics, owned };
+      return { id, clientId, host: canonicalAddress(clientHost), instanceId, pod: undefined, topics, owned };
     }),
+    ownedIds: [],
   };
 }
 
@@ -64,13 +71,14 @@ export async function describeConsumer(
   const { groups } = await connections.ask(coordinator, what, (connection) =>
     consumerGroupDescribeV0.api.async(connection, [name], false),
   );
-  const [group] = groups;
-  const { errorCode = -1 } = group ?? {};
+  const group = theGroup(groups, name, { where: coordinator.where, what });
+  const { errorCode } = group;
   if (errorCode === GROUP_ID_NOT_FOUND) return ABSENT;
   // It also shows topics, and is refused where one of them may not be seen.
   const right = errorCode === TOPIC_AUTHORIZATION_FAILED ? "DESCRIBE on its topics" : describeGroupRight(name);
   insistOnSuccess(coordinator.where, what, errorCode, right);
-  const { groupState: state = "Dead", groupEpoch: epoch, assignorName = "", members = [] } = group ?? {};
+  const { groupState, groupEpoch: epoch, assignorName, members } = group;
+  const state = stateIn(groupState, { where: coordinator.where, what });
   const expressions = members.map(({ subscribedTopicRegex }) => subscribedTopicRegex || undefined);
   return {
     state,
@@ -83,12 +91,36 @@ export async function describeConsumer(
       // Both have the same partitions then, and the order of the target is that in which the assignor goes on.
       const assignment = state === "Stable" ? member.targetAssignment : member.assignment;
       const { memberId: id, clientId, clientHost, instanceId } = member;
-      const host = hostOf(clientHost);
+      const host = canonicalAddress(clientHost);
       const topics = topicsOf(member, members);
       const owned = partitionsOf(assignment);
       return { id, clientId, host, instanceId: instanceId ?? undefined, pod: undefined, topics, owned };
     }),
+    ownedIds: members.flatMap(({ assignment }) =>
+      assignment.topicPartitions.map(({ topicName, topicId }) => [topicName, topicIdOf(topicId)] as const),
+    ),
   };
+}
+
+/** The only one that the answer speaks of. */
+function theGroup<Group extends { readonly groupId: string }>(
+  groups: readonly Group[],
+  name: string,
+  asked: Asked,
+): Group {
+  const [group] = groups;
+  insistOnExactly(
+    [name],
+    groups.map(({ groupId }) => groupId),
+    asked,
+  );
+  if (group === undefined) throw invalidReply(asked, "the answer is empty", "expected a group");
+  return group;
+}
+
+function stateIn(written: string, asked: Asked): string {
+  if (written === "") throw invalidReply(asked, "the group has no state", 'expected one, such as "Stable"');
+  return written;
 }
 
 const GROUP_ID_NOT_FOUND = 69;
@@ -101,6 +133,7 @@ const ABSENT: Described = {
   protocol: undefined,
   racks: [],
   members: [],
+  ownedIds: [],
 };
 
 type Kip848Assignment = Readonly<{
@@ -128,11 +161,4 @@ function partitionsOf({ topicPartitions }: Kip848Assignment): TopicPartition[] {
   return topicPartitions.flatMap(({ topicName: topic, partitions }) =>
     partitions.map((partition) => ({ topic, partition })),
   );
-}
-
-/** "/10.0.0.7" → "10.0.0.7". Java writes an IPv6 address in full, Kubernetes the short way. */
-function hostOf(written: string): string | undefined {
-  const host = written.slice(written.lastIndexOf("/") + 1);
-  if (host.includes(":")) return URL.parse(`http://[${host}]`)?.hostname.slice(1, -1) ?? host;
-  return host === "" ? undefined : host;
 }

@@ -3,9 +3,11 @@
 import { listOffsetsV7, offsetFetchV8 } from "@platformatic/kafka";
 
 import type { Clock } from "../../ports.ts";
+import type { TopicPartition } from "../assignors/assignor.ts";
 import type { PartitionLoad } from "../group.ts";
 import type { Broker, Connections } from "./connections.ts";
 import { describeGroupRight, describeTopicRight, insistOnSuccess } from "./failures.ts";
+import { type Asked, insistOnExactly, invalidReply } from "./replies.ts";
 import type { Topic } from "./topics.ts";
 
 /** Of which group, where what lies. */
@@ -23,7 +25,11 @@ export interface End {
   readonly atMillis: number;
 }
 
-/** Of each partition that has a leader; one request to each leader, all at once. */
+/**
+ * Of each partition that has a leader; one request to each leader, all at once.
+ *
+ * @throws RebalancerError; `REPLY_INVALID` also where an answer speaks of other partitions than was asked for, or of an end below 0.
+ */
 export async function sampleEnds({ clock, connections, topics }: Place): Promise<ReadonlyMap<string, End>> {
   const led = topics.flatMap(({ topic, partitions }) =>
     partitions.flatMap(({ partition, leader }) => (leader ? [{ topic, partition, leader }] : [])),
@@ -43,10 +49,17 @@ export async function sampleEnds({ clock, connections, topics }: Place): Promise
       listOffsetsV7.api.async(connection, -1, READ_UNCOMMITTED, asked),
     );
     const atMillis = clock.now().getTime();
+    insistOnPartitions(its, answer.topics, { where: broker.where, what });
     return answer.topics.flatMap(({ name, partitions }) =>
       partitions.flatMap(({ partitionIndex, errorCode, offset }): [string, End][] => {
         if (!MOVED.has(errorCode)) insistOnSuccess(broker.where, what, errorCode, describeTopicRight(name));
-        return errorCode === 0 ? [[keyOf(name, partitionIndex), { offset, atMillis }]] : [];
+        if (errorCode !== 0) return [];
+        // What is not known must not pass for a log that stands still.
+        if (offset < 0n) {
+          const why = `the log of ${name}-${partitionIndex} ends at ${offset}`;
+          throw invalidReply({ where: broker.where, what }, why, "expected an offset >= 0");
+        }
+        return [[keyOf(name, partitionIndex), { offset, atMillis }]];
       }),
     );
   });
@@ -74,15 +87,44 @@ export async function committedOffsets({
   const { groups } = await connections.ask(coordinator, what, (connection) =>
     offsetFetchV8.api.async(connection, [{ groupId, memberEpoch: -1, topics: asked }], false),
   );
-  const [group] = groups;
-  insistOnSuccess(coordinator.where, what, group?.errorCode ?? -1, describeGroupRight(groupId));
-  const committed = (group?.topics ?? []).flatMap(({ name, partitions }) =>
+  const { where } = coordinator;
+  insistOnExactly(
+    [groupId],
+    groups.map((one) => one.groupId),
+    { where, what },
+  );
+  const [{ errorCode: refusal, topics: answered } = { errorCode: 0, topics: [] }] = groups;
+  insistOnSuccess(where, what, refusal, describeGroupRight(groupId));
+  const wanted = topics.flatMap(({ topic, partitions }) => partitions.map(({ partition }) => ({ topic, partition })));
+  insistOnPartitions(wanted, answered, { where, what });
+  const committed = answered.flatMap(({ name, partitions }) =>
     partitions.flatMap(({ partitionIndex, committedOffset, errorCode }): [string, bigint][] => {
-      if (errorCode !== 3) insistOnSuccess(coordinator.where, what, errorCode, describeTopicRight(name));
+      if (errorCode !== 3) insistOnSuccess(where, what, errorCode, describeTopicRight(name));
+      if (committedOffset < NOTHING_COMMITTED) {
+        const why = `the offset committed for ${name}-${partitionIndex} is ${committedOffset}`;
+        throw invalidReply({ where, what }, why, `expected one >= 0, or ${NOTHING_COMMITTED} for none`);
+      }
       return errorCode === 0 && committedOffset >= 0n ? [[keyOf(name, partitionIndex), committedOffset]] : [];
     }),
   );
   return new Map(committed);
+}
+
+const NOTHING_COMMITTED = -1n;
+
+function insistOnPartitions(
+  wanted: readonly TopicPartition[],
+  topics: readonly { readonly name: string; readonly partitions: readonly { readonly partitionIndex: number }[] }[],
+  asked: Asked,
+): void {
+  const told = topics.flatMap(({ name, partitions }) =>
+    partitions.map(({ partitionIndex }) => `${name}-${partitionIndex}`),
+  );
+  insistOnExactly(
+    wanted.map(({ topic, partition }) => `${topic}-${partition}`),
+    told,
+    asked,
+  );
 }
 
 function keyOf(topic: string, partition: number): string {
@@ -115,7 +157,9 @@ function loadOf(
   second: End | undefined,
   committed: bigint | undefined,
 ): Pick<PartitionLoad, "rate" | "lag"> {
-  const lag = second && committed !== undefined ? Math.max(0, Number(second.offset - committed)) : undefined;
+  // What was committed behind the end was committed to a log that is no more: of a topic made anew, or cut off.
+  const known = second !== undefined && committed !== undefined && committed <= second.offset;
+  const lag = known ? Number(second.offset - committed) : undefined;
   const seconds = first && second ? (second.atMillis - first.atMillis) / 1_000 : 0;
   // A log that got shorter lost what it had, or is that of a new topic of the same name.
   const rate = first && second && seconds > 0 ? Number(second.offset - first.offset) / seconds : -1;

@@ -21,7 +21,14 @@ const BOTH = "000300000001000174000000020000000000000001ffffffff";
 const NONE = "000300000000ffffffff";
 
 function classic(members: readonly unknown[], facts: object = {}) {
-  const group = { errorCode: 0, groupState: "Stable", protocolType: "consumer", protocolData: "range", members };
+  const group = {
+    errorCode: 0,
+    groupId: "orders",
+    groupState: "Stable",
+    protocolType: "consumer",
+    protocolData: "range",
+    members,
+  };
   return { groups: [{ ...group, ...facts }] };
 }
 
@@ -47,13 +54,18 @@ function ends(...offsets: readonly (number | [errorCode: number])[]) {
   return { topics: [{ name: "t", partitions }] };
 }
 
+function partitionEnds(...partitions: readonly number[]) {
+  const told = partitions.map((partitionIndex) => ({ partitionIndex, errorCode: 0, offset: 100n }));
+  return { topics: [{ name: "t", partitions: told }] };
+}
+
 function committed(...offsets: readonly number[]) {
   const partitions = offsets.map((offset, partitionIndex) => ({
     partitionIndex,
     errorCode: 0,
     committedOffset: BigInt(offset),
   }));
-  return { groups: [{ errorCode: 0, topics: [{ name: "t", partitions }] }] };
+  return { groups: [{ groupId: "orders", errorCode: 0, topics: [{ name: "t", partitions }] }] };
 }
 
 /** The topic "t", whose partitions have their replicas on these brokers; the first leads. */
@@ -69,11 +81,36 @@ function placed(...replicas: readonly (readonly number[])[]) {
   return { brokers, topics: [topic] };
 }
 
+/** Topics with these partitions, all with one id and led by one broker. */
+function topics(...all: readonly (readonly [name: string, ...partitions: number[]])[]) {
+  const {
+    brokers,
+    topics: [usual],
+  } = placed([1]);
+  const made = all.map(([name, ...numbers]) => ({
+    ...usual,
+    name,
+    partitions: numbers.map((partitionIndex) => ({ errorCode: 0, partitionIndex, leaderId: 1, replicaNodes: [1] })),
+  }));
+  return { brokers, topics: made };
+}
+
+/** What there is to say of no partitions. */
+const NO_OFFSETS: Answers = {
+  "ask for the ends": [{ topics: [] }],
+  "ask for the committed": [{ groups: [{ groupId: "orders", errorCode: 0, topics: [] }] }],
+};
+
+/** Subscribed to "s" and "t". */
+const TO_BOTH_TOPICS = "0003000000020001730001740000000000000000ffffffffffff";
+
+const COORDINATOR = { key: "orders", errorCode: 0, host: "kafka-1", port: 9092 };
+
 const USUAL: Answers = {
   "ask for the versions": [
     { apiKeys: VERSIONS.map(([apiKey, version]) => ({ apiKey, minVersion: 0, maxVersion: version })) },
   ],
-  "find the coordinator": [{ coordinators: [{ errorCode: 0, host: "kafka-1", port: 9092 }] }],
+  "find the coordinator": [{ coordinators: [COORDINATOR] }],
   "list the groups": [listing("classic")],
   "describe group": [classic([member("one", BOTH), member("two", NONE)])],
   "ask for the partitions": [placed([1], [1])],
@@ -119,6 +156,15 @@ async function read(changed: Answers = {}) {
   return { group: await readGroup(look, connections, NEVER), asked };
 }
 
+/** A group of KIP-848 that owns both partitions of the topic "t" with this id. */
+function consumerOf(topicId: string): Answers {
+  const assignment = { topicPartitions: [{ topicId, topicName: "t", partitions: [0, 1] }] };
+  const one = { memberId: "one", clientId: "app", clientHost: "/10.0.0.7", subscribedTopicNames: ["t"] };
+  const members = [{ ...one, assignment, targetAssignment: assignment }];
+  const group = { errorCode: 0, groupId: "orders", groupState: "Stable", groupEpoch: 3, assignorName: "uniform" };
+  return { "list the groups": [listing("consumer")], "describe group": [{ groups: [{ ...group, members }] }] };
+}
+
 describe("a look at a group", () => {
   it("takes members, partitions and loads together", async () => {
     const { group, asked } = await read();
@@ -162,7 +208,12 @@ describe("a look at a group", () => {
   });
 
   it("asks each leader twice, however many partitions it leads", async () => {
-    const { asked } = await read({ "ask for the partitions": [placed([1], [2], [1], [2], [1])] });
+    const both = [partitionEnds(0, 2, 4), partitionEnds(1, 3)];
+    const { asked } = await read({
+      "ask for the partitions": [placed([1], [2], [1], [2], [1])],
+      "ask for the ends": [...both, ...both],
+      "ask for the committed": [committed(1, 1, 1, 1, 1)],
+    });
     expect(asked.filter((one) => one.startsWith("ask for the ends")).toSorted()).toEqual([
       "ask for the ends at kafka-1:9092",
       "ask for the ends at kafka-1:9092",
@@ -185,7 +236,11 @@ describe("a look at a group", () => {
 
   it("does not take what others than consumers write for partitions", async () => {
     const connect = { protocolType: "connect", protocolData: "sessioned" };
-    const { group } = await read({ "describe group": [classic([member("one", BOTH)], connect)] });
+    const { group } = await read({
+      "describe group": [classic([member("one", BOTH)], connect)],
+      "ask for the partitions": [topics()],
+      ...NO_OFFSETS,
+    });
     expect(group).toMatchObject({ assignor: "sessioned", protocol: undefined, partitions: [] });
     expect(group.members).toMatchObject([{ id: "one", topics: [], owned: [] }]);
   });
@@ -219,33 +274,48 @@ describe("a look at a group", () => {
     });
     expect(moved.group.partitions).toMatchObject([
       { rate: undefined, lag: 50 },
-      { rate: undefined, lag: 0 },
+      // What is committed lies behind the end: that was another log.
+      { rate: undefined, lag: undefined },
     ]);
     const leaderless = await read({
       "ask for the partitions": [placed([], [1])],
-      "ask for the ends": [{ topics: [] }],
+      "ask for the ends": [partitionEnds(1)],
     });
     expect(leaderless.group.partitions).toMatchObject([
       { rate: undefined, lag: undefined },
-      { rate: undefined, lag: undefined },
+      { rate: 0, lag: undefined },
     ]);
+    const [usual] = placed([1], [1]).topics;
+    const partitions = usual!.partitions.map((one, at) => (at === 0 ? { ...one, errorCode: 5 } : one));
+    const electing = await read({
+      "ask for the partitions": [{ ...placed([1]), topics: [{ ...usual, partitions }] }],
+      "ask for the ends": [partitionEnds(1)],
+    });
+    expect(electing.group.partitions).toMatchObject([{ rate: undefined }, { rate: 0 }]);
   });
 
   it("knows no model where racks decide", async () => {
     const inRack = member("one", BOTH, "000300000001000174ffffffff00000000ffffffff00067261636b2d31");
-    const { group } = await read({
-      "describe group": [classic([inRack])],
+    const apart: Answers = {
       "ask for the partitions": [placed([1, 2], [2, 3])],
-    });
+      "ask for the ends": [partitionEnds(0), partitionEnds(1), partitionEnds(0), partitionEnds(1)],
+    };
+    const { group } = await read({ "describe group": [classic([inRack])], ...apart });
     expect(group).toMatchObject({ assignor: "range", protocol: undefined });
     const all = await read({
       "describe group": [classic([inRack])],
+      ...apart,
       "ask for the partitions": [placed([1, 2], [2, 1])],
     });
     expect(all.group.protocol).toBe("java-range");
     const dealt = classic([inRack], { protocolData: "roundrobin" });
-    const unaware = await read({ "describe group": [dealt], "ask for the partitions": [placed([1, 2], [2, 3])] });
-    expect(unaware.group.protocol).toBe("java-roundrobin");
+    expect((await read({ "describe group": [dealt], ...apart })).group.protocol).toBe("java-roundrobin");
+  });
+
+  it("of KIP-848 is not stable while its members own partitions of an earlier topic of the same name", async () => {
+    const ID = "00112233-4455-6677-8899-aabbccddeeff";
+    expect((await read(consumerOf(ID))).group.state).toBe("Stable");
+    expect((await read(consumerOf(ID.replace("0", "f")))).group.state).toBe("Reconciling");
   });
 
   it("writes an IPv6 address as Kubernetes does", async () => {
@@ -256,6 +326,7 @@ describe("a look at a group", () => {
   it("leaves out topics that are not there", async () => {
     const { group } = await read({
       "ask for the partitions": [{ brokers: [], topics: [{ errorCode: 3, name: "t" }] }],
+      ...NO_OFFSETS,
     });
     expect(group).toMatchObject({ partitions: [], topicIds: new Map() });
   });
@@ -267,7 +338,7 @@ describe("a look at a group", () => {
       /^bootstrap:9092 takes .* Kafka 3\.0 or newer$/,
     ],
     [
-      { "find the coordinator": [{ coordinators: [{ errorCode: 15 }] }] },
+      { "find the coordinator": [{ coordinators: [{ ...COORDINATOR, errorCode: 15 }] }] },
       "SERVER_ERROR",
       /"orders" at bootstrap:9092: COORDINATOR_NOT_AVAILABLE/,
     ],
@@ -287,8 +358,56 @@ describe("a look at a group", () => {
       /the right DESCRIBE on topic "t"$/,
     ],
     [{ "ask for the ends": [ends([29], 1)] }, "FORBIDDEN", /the right DESCRIBE on topic "t"$/],
-    [{ "ask for the committed": [{ groups: [{ errorCode: 16, topics: [] }] }] }, "SERVER_ERROR", /NOT_COORDINATOR/],
-    [{ "describe group": [{ groups: [] }] }, "REQUEST_REJECTED", /UNKNOWN_SERVER_ERROR/],
+    [
+      { "ask for the committed": [{ groups: [{ groupId: "orders", errorCode: 16, topics: [] }] }] },
+      "SERVER_ERROR",
+      /NOT_COORDINATOR/,
+    ],
+    [{ "describe group": [{ groups: [] }] }, "REPLY_INVALID", /the answer says nothing of "orders"; expected each/],
+    [
+      { "describe group": [classic([], { groupId: "refunds" })] },
+      "REPLY_INVALID",
+      /^describe group "orders" at kafka-1:9092: the answer speaks of "refunds"; expected each/,
+    ],
+    [{ "describe group": [classic([], { groupState: "" })] }, "REPLY_INVALID", /the group has no state/],
+    [
+      { "find the coordinator": [{ coordinators: [{ ...COORDINATOR, key: "refunds" }] }] },
+      "REPLY_INVALID",
+      /speaks of "refunds"/,
+    ],
+    [{ "find the coordinator": [{ coordinators: [] }] }, "REPLY_INVALID", /says nothing of "orders"/],
+    [
+      {
+        "list the groups": [{ errorCode: 0, groups: [...listing("classic").groups, ...listing("consumer").groups] }],
+      },
+      "REPLY_INVALID",
+      /group "orders" is listed twice/,
+    ],
+    [{ "ask for the partitions": [topics()] }, "REPLY_INVALID", /says nothing of "t"/],
+    [{ "ask for the partitions": [topics(["t", 0, 1], ["ghost", 0])] }, "REPLY_INVALID", /speaks of "ghost"/],
+    [{ "ask for the partitions": [topics(["t", 0], ["t", 1])] }, "REPLY_INVALID", /speaks of "t" twice/],
+    [{ "ask for the partitions": [topics(["t"])] }, "REPLY_INVALID", /topic "t" has no partitions/],
+    [{ "ask for the partitions": [topics(["t", 0, 0])] }, "REPLY_INVALID", /has a partition 0 among 2/],
+    [{ "ask for the partitions": [topics(["t", 1, 2])] }, "REPLY_INVALID", /has a partition 1 among 2/],
+    [{ "ask for the partitions": [topics(["t", -1, 0])] }, "REPLY_INVALID", /has a partition -1 among 2/],
+    [
+      {
+        "describe group": [classic([member("one", BOTH, TO_BOTH_TOPICS)])],
+        "ask for the partitions": [topics(["s", 0], ["t", 0, 1])],
+      },
+      "REPLY_INVALID",
+      /the topics "s" and "t" have one id, ABEiM0RVZneImaq7zN3u_w; expected one each/,
+    ],
+    [{ "ask for the ends": [ends(-1, -1)] }, "REPLY_INVALID", /the log of t-0 ends at -1; expected an offset >= 0/],
+    [{ "ask for the ends": [ends(100)] }, "REPLY_INVALID", /says nothing of "t-1"/],
+    [{ "ask for the ends": [ends(100, 200, 300)] }, "REPLY_INVALID", /speaks of "t-2"/],
+    [{ "ask for the committed": [committed(70)] }, "REPLY_INVALID", /says nothing of "t-1"/],
+    [{ "ask for the committed": [committed(70, -2)] }, "REPLY_INVALID", /committed for t-1 is -2/],
+    [
+      { "ask for the committed": [{ groups: [{ groupId: "refunds", errorCode: 0, topics: [] }] }] },
+      "REPLY_INVALID",
+      /speaks of "refunds"/,
+    ],
   ])("fails, and says why: %#", async (answers, code, message) => {
     await expect(read(answers)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
   });

@@ -19,6 +19,7 @@ import type { Broker, Connections } from "./connections.ts";
 import { type Described, describeClassic, describeConsumer } from "./describe.ts";
 import { describeGroupRight, insistOnSuccess } from "./failures.ts";
 import { committedOffsets, loadsOf, sampleEnds } from "./offsets.ts";
+import { insistOnExactly, invalidReply } from "./replies.ts";
 import { readTopics, type Topic } from "./topics.ts";
 
 /** What is asked about, and how long between the samples. */
@@ -50,21 +51,25 @@ export async function readGroup(look: Look, connections: Connections, signal: Ab
   const place = { ...look, coordinator, connections, topics };
   const first = await sampleEnds(place);
   await look.clock.sleep(look.sampleMillis, signal);
-  const [second, committed, after] = await Promise.all([
-    sampleEnds(place),
-    committedOffsets(place),
-    describe(name, coordinator, connections),
-  ]);
+  // First what was committed: an end that is asked for later is not before it.
+  const committed = await committedOffsets(place);
+  const [second, after] = await Promise.all([sampleEnds(place), describe(name, coordinator, connections)]);
   return {
     ...known,
     type,
-    state: stateOf(before, after),
+    state: stateOf(before, after, topics),
     assignor: after.assignor,
     protocol: protocolOf(after, topics),
     members: after.members,
     partitions: loadsOf(topics, { first, second, committed }),
     topicIds: topicIdsOf(topics),
   };
+}
+
+/** A topic that was made anew has another id than the one that members still own partitions of. */
+function isAnotherTopic({ ownedIds }: Described, topics: readonly Topic[]): boolean {
+  const ids = topicIdsOf(topics);
+  return ownedIds.some(([topic, id]) => id !== undefined && ids.has(topic) && ids.get(topic) !== id);
 }
 
 function protocolOf({ protocol, racks }: Described, topics: readonly Topic[]): ConsumerGroup["protocol"] {
@@ -94,7 +99,12 @@ async function findCoordinator(
   const { coordinators } = await connections.ask(broker, what, (connection) =>
     findCoordinatorV4.api.async(connection, GROUP_KEY, [group]),
   );
-  const { errorCode, host, port } = coordinators[0] ?? { errorCode: -1, host: "", port: 0 };
+  insistOnExactly(
+    [group],
+    coordinators.map(({ key }) => key),
+    { where: broker.where, what },
+  );
+  const [{ errorCode, host, port } = { errorCode: -1, host: "", port: 0 }] = coordinators;
   insistOnSuccess(broker.where, what, errorCode, describeGroupRight(group));
   const coordinator = await connections.to(
     { host, port },
@@ -138,7 +148,11 @@ async function findInList(
     typed ? await listGroupsV5.api.async(connection, [], []) : await listGroupsV4.api.async(connection, [], []),
   );
   insistOnSuccess(coordinator.where, what, errorCode, describeGroupRight(name));
-  const found = groups.find(({ groupId }) => groupId === name);
+  const [found, another] = groups.filter(({ groupId }) => groupId === name);
+  if (another !== undefined) {
+    const why = `group ${JSON.stringify(name)} is listed twice`;
+    throw invalidReply({ where: coordinator.where, what }, why, "expected it once");
+  }
   const type = GROUP_TYPES.find((one) => one === found?.groupType?.toLowerCase()) ?? "classic";
   return found && { type, state: found.groupState };
 }
@@ -157,10 +171,14 @@ function typeOf(listed: GroupType | undefined, { assignor }: Described): GroupTy
 }
 
 /** What changed between two looks is not stable, whatever either says of itself. */
-function stateOf(before: Described, after: Described): string {
+function stateOf(before: Described, after: Described, topics: readonly Topic[]): string {
   if (after.state !== "Stable") return after.state;
   if (before.state !== "Stable") return before.state;
+  if (isAnotherTopic(after, topics)) return UNSETTLED;
   const isSame = before.epoch === after.epoch && JSON.stringify(before.members) === JSON.stringify(after.members);
   if (isSame) return "Stable";
-  return after.epoch === undefined ? "PreparingRebalance" : "Reconciling";
+  return after.epoch === undefined ? "PreparingRebalance" : UNSETTLED;
 }
+
+/** What KIP-848 calls a group whose members do not have yet what they are to have. */
+const UNSETTLED = "Reconciling";
