@@ -272,12 +272,16 @@ function queriesBlocks(): string {
 /** When each gate is closed. */
 const CLOSED_WHEN: Readonly<Record<HoldReason, string>> = {
   no_pods: "No unfinished pod with a controller matches the selector.",
-  ambiguous_group: "The pods have several controllers, or one that is no Deployment or StatefulSet of `apps`.",
+  ambiguous_group:
+    "The pods have several controllers, or one that is no Deployment or StatefulSet of `apps`, or that would not replace them: a Deployment without a ReplicaSet in between, a StatefulSet whose pods bear other names than its own with an ordinal.",
+  workload_deleting: "The workload, or its ReplicaSet, has a `metadata.deletionTimestamp`.",
   suspended: '`SUSPEND=true`, or the workload carries `pod-rebalancer.io/suspend: "true"`.',
   locked: "Another run holds the workload's Lease.",
   rollout_in_progress: "The workload's newest specification is not acted upon yet, or pods of an older one are left.",
-  scaling_in_progress: "A HorizontalPodAutoscaler of the workload wants another number than `spec.replicas`.",
-  pods_not_ready: "Fewer than 0.9 × `spec.replicas` pods are Ready.",
+  scaling_in_progress:
+    "A HorizontalPodAutoscaler of the workload wants another number than `spec.replicas`, more pods are there than that (those that terminate do not count), or a StatefulSet's pod is there that is not among the asked-for ordinals.",
+  pods_not_ready:
+    "Fewer than 0.9 × `spec.replicas` pods are Ready; of a StatefulSet with `podManagementPolicy: OrderedReady` fewer than `spec.replicas`. Or the Deployment says that it cannot make pods (`ReplicaFailure`).",
   too_few_pods: "Not more than `MIN_PODS_REQUIRED` pods are Ready.",
   cooldown: "The last removal on record is less than `COOLDOWN` ago.",
   insufficient_metrics: "The coverage is below `MIN_METRICS_COVERAGE`, or no pod has a score.",
@@ -341,6 +345,9 @@ function exampleSnapshot(): Snapshot {
     uid: "workload",
     replicas: EXAMPLE.length,
     minReadySeconds: 0,
+    deleting: undefined,
+    ordered: false,
+    hindered: undefined,
     suspended: false,
     rollout: undefined,
     scaling: undefined,

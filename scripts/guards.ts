@@ -26,12 +26,15 @@ interface Guard {
 const GATES = "src/decision/gates.ts";
 const ELIGIBLE = "src/decision/eligible.ts";
 const MANAGER = "src/kubernetes/manager.ts";
+const OWNERS = "src/kubernetes/owners.ts";
+const WORKLOAD = "src/kubernetes/workload.ts";
 const LOCK = "src/kubernetes/lock.ts";
 const EVICT = "src/kubernetes/evict.ts";
 const PARSE = "src/prometheus/parse.ts";
 const PROFILES = "src/metrics/profiles.ts";
 const DECIDE_TESTS = ["src/decision/", "test/rebalance.property.test.ts"];
 const FORECAST_TESTS = ["src/decision/", "src/forecast/forecast.test.ts"];
+const WORKLOAD_TESTS = ["src/kubernetes/workload.test.ts"];
 const KAFKA_TESTS = ["src/kafka/admin"];
 const MANAGER_TESTS = ["src/kubernetes/manager.test.ts", "test/rebalance.property.test.ts"];
 
@@ -62,6 +65,76 @@ const GUARDS: readonly Guard[] = [
     file: GATES,
     code: "({ snapshot: { workload } }) => workload?.scaling }",
     instead: "() => undefined }",
+    tests: DECIDE_TESTS,
+  },
+  {
+    prevents: "acts on a workload that is being deleted",
+    file: GATES,
+    code: "({ snapshot: { workload } }) => workload?.deleting }",
+    instead: "() => undefined }",
+    tests: DECIDE_TESTS,
+  },
+  {
+    prevents: "removes a pod that a Deployment owns without a ReplicaSet",
+    file: OWNERS,
+    code: 'if (kind === "Deployment") return',
+    instead: 'if (kind === "none") return',
+    tests: WORKLOAD_TESTS,
+  },
+  {
+    prevents: "removes a pod of a StatefulSet's name that the StatefulSet did not make",
+    file: OWNERS,
+    code: "return stranger ?",
+    instead: "return stranger === null ?",
+    tests: WORKLOAD_TESTS,
+  },
+  {
+    prevents: "takes what another API group calls a Deployment for one",
+    file: "src/kubernetes/pods.ts",
+    code: 'APPS_KINDS.has(kind) && group !== "apps"',
+    instead: 'APPS_KINDS.has(kind) && group === "none"',
+    tests: ["src/kubernetes/pods.test.ts", ...WORKLOAD_TESTS],
+  },
+  {
+    prevents: "does not see that a workload is being deleted",
+    file: WORKLOAD,
+    code: "return since === undefined ? undefined :",
+    instead: "return since !== undefined ? undefined :",
+    tests: WORKLOAD_TESTS,
+  },
+  {
+    prevents: "removes pods of a workload that has more than it asks for",
+    file: WORKLOAD,
+    code: "return there > replicas ?",
+    instead: "return there < 0 ?",
+    tests: WORKLOAD_TESTS,
+  },
+  {
+    prevents: "removes pods while a StatefulSet is scaled in",
+    file: WORKLOAD,
+    code: "if (condemned === undefined) return undefined;",
+    instead: "if (condemned !== undefined) return undefined;",
+    tests: WORKLOAD_TESTS,
+  },
+  {
+    prevents: "takes pods that are about to go for a replacement",
+    file: MANAGER,
+    code: "return there > workload.replicas ?",
+    instead: "return there < 0 ?",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "removes a pod that a StatefulSet makes only once another is Ready",
+    file: GATES,
+    code: "(ordered ? 1 : READY_SHARE)",
+    instead: "READY_SHARE",
+    tests: DECIDE_TESTS,
+  },
+  {
+    prevents: "removes a pod that a quota keeps from coming back",
+    file: GATES,
+    code: "if (hindered !== undefined) return hindered;",
+    instead: "",
     tests: DECIDE_TESTS,
   },
   {
@@ -306,8 +379,8 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "goes on while the old pod still terminates",
     file: MANAGER,
-    code: "if (gone && count >= wanted) {",
-    instead: "if (count >= wanted) {",
+    code: "const obstacle = gone ? lacking(count, wanted, now) :",
+    instead: "const obstacle = (gone, true) ? lacking(count, wanted, now) :",
     tests: MANAGER_TESTS,
   },
   {

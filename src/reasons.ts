@@ -20,7 +20,13 @@ export const HOLD_REASONS = {
   ambiguous_group: {
     exit: 4,
     sentence: "The pods do not belong to exactly one Deployment or StatefulSet.",
-    advice: "Narrow KUBE_LABEL_SELECTOR until it matches one Deployment or StatefulSet.",
+    advice:
+      "Narrow KUBE_LABEL_SELECTOR until it matches one Deployment or StatefulSet; pods that anything else makes cannot be rotated.",
+  },
+  workload_deleting: {
+    exit: 0,
+    sentence: "The workload is being deleted, and nothing would replace its pods.",
+    advice: "Nothing to do; if it shall stay, find out who deleted it, and which finalizer it waits for.",
   },
   suspended: {
     exit: 0,
@@ -39,8 +45,8 @@ export const HOLD_REASONS = {
   },
   scaling_in_progress: {
     exit: 0,
-    sentence: "An autoscaler wants another number of pods.",
-    advice: "Wait until the autoscaler has what it wants.",
+    sentence: "The workload is being scaled.",
+    advice: "Wait until there are as many pods as spec.replicas and the autoscaler ask for.",
   },
   pods_not_ready: {
     exit: 0,

@@ -40,7 +40,9 @@ import {
   type Rotation,
   type RunIdentity,
   type RunReport,
+  type Snapshot,
   type Step,
+  type Workload,
 } from "./types.ts";
 
 export interface Ports {
@@ -118,15 +120,12 @@ async function runSteps(run: Progress, ports: Ports, policy: Policy, limits: Lim
   }
 
   const snapshot = await step("observe", () => cluster.observe(signal), tellSnapshot);
-  const { workload } = snapshot;
-  // Without one workload there is no Lease to take and no query to ask, and one that is suspended is left alone: the gates name
-  // the reason.
-  const lockable = policy.suspend || workload?.suspended ? undefined : workload;
+  const lockable = lockableIn(snapshot, policy);
   const lock = lockable && (run.lock = await step("lock", () => cluster.lock(lockable, signal), tellLock));
   const record = lock && { heldBy: lock.heldBy, removals: lock.removals, rotations: lock.rotations };
   const read = () => step("fetch", () => readAll(snapshot.pods, ports, signal), tellReadings);
   const held = unlessHeld({ snapshot, record }, ports, policy, signal);
-  const readings = workload ? await read().catch(held) : NOTHING_READ;
+  const readings = snapshot.workload ? await read().catch(held) : NOTHING_READ;
 
   const group = (run.group = assess({ snapshot, record, ...readings }, policy));
   run.diagnosis = diagnosed(group, policy, narrator);
@@ -141,6 +140,15 @@ async function runSteps(run: Progress, ports: Ports, policy: Policy, limits: Lim
   const check = (rotation: Rotation) =>
     step("check", () => withAftermath({ ...decision, rotation }, group, ports, signal), tellRotation);
   run.rotation = await lookBack(rotationOf(group, decision, run.removal, policy), { group, check, lock, narrator });
+}
+
+/**
+ * Without one workload there is no Lease to take and no query to ask, and one that is suspended or being deleted is left alone: the gates
+ * name the reason.
+ */
+function lockableIn({ workload }: Snapshot, { suspend }: Policy): Workload | undefined {
+  if (suspend || workload?.suspended || workload?.deleting !== undefined) return undefined;
+  return workload;
 }
 
 function isOurs(lock: Lock | HeldLock | undefined): lock is Lock {

@@ -60,11 +60,17 @@ export interface Workload extends WorkloadRef {
   readonly replicas: number;
   /** spec.minReadySeconds, >= 0. */
   readonly minReadySeconds: number;
+  /** Since when it, or its ReplicaSet, is being deleted, as part of a sentence; undefined when it is not. */
+  readonly deleting: string | undefined;
+  /** Makes no pod while one before it is not Ready (a StatefulSet's podManagementPolicy OrderedReady). */
+  readonly ordered: boolean;
+  /** Why its controller cannot make pods now (a quota, say), as part of a sentence; undefined when it can. */
+  readonly hindered: string | undefined;
   /** Carries `pod-rebalancer.io/suspend: "true"`. */
   readonly suspended: boolean;
   /** Why a rollout counts as in progress, as part of a sentence; undefined when there is none. */
   readonly rollout: string | undefined;
-  /** Which autoscaler wants another number, as part of a sentence; undefined when none does. */
+  /** Which autoscaler wants another number, or which pods are too many, as part of a sentence; undefined when none are. */
   readonly scaling: string | undefined;
 }
 
@@ -72,7 +78,7 @@ export interface Workload extends WorkloadRef {
 export interface Snapshot {
   /** The API server's time (`Date` header): ages and holds are judged by it, never by our clock. */
   readonly observedAt: Date;
-  /** Every controller that owns pods of the selector, as "Deployment/orders"; more than one is ambiguous. */
+  /** Every controller that owns pods of the selector, as "Deployment/orders", with what rules it out; more than one is ambiguous. */
   readonly controllers: readonly string[];
   /** Set when the pods have exactly one controller, and it is a Deployment or a StatefulSet. */
   readonly workload: Workload | undefined;

@@ -9,7 +9,7 @@ import type { ConsumerGroup, GroupMember } from "../kafka/group.ts";
 import { HOLD_REASONS, type HoldReason } from "../reasons.ts";
 import type { Group, Policy, RunRecord, Snapshot, Workload } from "../types.ts";
 import { decide } from "./decide.ts";
-import { GATES } from "./gates.ts";
+import { firstWorldHold, GATES } from "./gates.ts";
 
 interface Case {
   readonly group: Group;
@@ -51,6 +51,7 @@ const { protocol: known } = ROTATED.group.ownership!.group;
 const CLOSE: Readonly<Record<HoldReason, (one: Case) => Case>> = {
   no_pods: snapshot({ pods: [] }),
   ambiguous_group: snapshot({ workload: undefined, controllers: ["Deployment/a", "Deployment/b"] }),
+  workload_deleting: workload({ deleting: "Deployment/consumer is being deleted since 12:00" }),
   suspended: policy({ suspend: true }),
   locked: record({ heldBy: "another run" }),
   rollout_in_progress: workload({ rollout: "3 of 8 pods run the newest template" }),
@@ -116,5 +117,33 @@ describe("the gates", () => {
     const closed = REASONS.slice(first, REASONS.indexOf("static_membership") + 1);
     expect(decideWith([], blind).action).toBe("rotate");
     for (const reason of closed) expect(decideWith([reason], blind)).toEqual(decideWith([], blind));
+  });
+
+  it("hold for one pod that is not Ready where a StatefulSet makes its pods in turn", () => {
+    const unready = group(({ snapshot: seen }) => {
+      const [first, ...others] = seen.pods;
+      return { snapshot: { ...seen, pods: [{ ...first!, readySince: undefined }, ...others] } };
+    });
+    // Eleven wanted: one that is missing is less than a tenth.
+    const many = group(({ snapshot: seen }) => ({
+      snapshot: {
+        ...seen,
+        pods: [...seen.pods, ...seen.pods.slice(0, 3).map((pod) => ({ ...pod, uid: `${pod.uid}x` }))],
+      },
+    }));
+    const of = (ordered: boolean) => workload({ replicas: 11, ordered })(unready(many(ROTATED)));
+    expect(firstWorldHold(of(false).group.snapshot, POLICY)).toBeUndefined();
+    expect(firstWorldHold(of(true).group.snapshot, POLICY)).toMatchObject({
+      reason: "pods_not_ready",
+      detail: expect.stringMatching(/^10 of 11 .*podManagementPolicy/),
+    });
+  });
+
+  it("hold where the controller says that it cannot make pods", () => {
+    const { group: seen } = workload({ hindered: "its controller cannot make pods (exceeded quota)" })(ROTATED);
+    expect(firstWorldHold(seen.snapshot, POLICY)).toMatchObject({
+      reason: "pods_not_ready",
+      detail: "its controller cannot make pods (exceeded quota)",
+    });
   });
 });

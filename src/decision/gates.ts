@@ -55,6 +55,7 @@ export const GATES: readonly (WorldGate | GroupGate)[] = [
     again: true,
     closed: ({ snapshot: { workload, controllers } }) => (workload ? undefined : controllers.join(", ")),
   },
+  { reason: "workload_deleting", again: true, closed: ({ snapshot: { workload } }) => workload?.deleting },
   {
     reason: "suspended",
     again: true,
@@ -144,10 +145,13 @@ export function readyPods(pods: readonly PodInfo[]): readonly PodInfo[] {
 }
 
 function podsNotReady({ pods, workload }: Snapshot): Facts {
-  const wanted = workload?.replicas ?? pods.length;
+  const { replicas: wanted = pods.length, ordered = false, hindered } = workload ?? {};
+  if (hindered !== undefined) return hindered;
   const ready = readyPods(pods).length;
+  if (ready >= (ordered ? 1 : READY_SHARE) * wanted) return undefined;
   const matched = pods.length < wanted ? `; ${pods.length} match the selector` : "";
-  return ready < READY_SHARE * wanted ? `${ready} of ${wanted} wanted pods are Ready${matched}` : undefined;
+  const inTurn = ordered ? "; a StatefulSet makes no pod while one before it is not Ready (podManagementPolicy)" : "";
+  return `${ready} of ${wanted} wanted pods are Ready${matched}${inTurn}`;
 }
 
 function tooSoon({ record, snapshot }: Group, policy: Policy): Facts {

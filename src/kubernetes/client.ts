@@ -64,8 +64,10 @@ export interface KubernetesClient {
   getPod(ref: ObjectRef, signal: AbortSignal): Promise<Told<WirePod | undefined>>;
   /** undefined: there is no such ReplicaSet. */
   getReplicaSet(ref: ObjectRef, signal: AbortSignal): Promise<WireReplicaSet | undefined>;
-  getDeployment(ref: ObjectRef, signal: AbortSignal): Promise<WireDeployment>;
-  getStatefulSet(ref: ObjectRef, signal: AbortSignal): Promise<WireStatefulSet>;
+  /** undefined: there is no such Deployment. */
+  getDeployment(ref: ObjectRef, signal: AbortSignal): Promise<WireDeployment | undefined>;
+  /** undefined: there is no such StatefulSet. */
+  getStatefulSet(ref: ObjectRef, signal: AbortSignal): Promise<WireStatefulSet | undefined>;
   /** Sends the eviction once, with the UID as its precondition and the pod's own grace period. */
   createEviction(pod: PodRef, options: { readonly dryRun: boolean }, signal: AbortSignal): Promise<void>;
   /** Its value is undefined when there is no such Lease; the time is told all the same. */
@@ -191,9 +193,9 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
     getReplicaSet: async (ref, signal) =>
       (await find<WireReplicaSet>("ReplicaSet", { ...one("replicasets", ref, APPS), signal })).value,
     getDeployment: async (ref, signal) =>
-      (await get<WireDeployment>("Deployment", { ...one("deployments", ref, APPS), signal })).value,
+      (await find<WireDeployment>("Deployment", { ...one("deployments", ref, APPS), signal })).value,
     getStatefulSet: async (ref, signal) =>
-      (await get<WireStatefulSet>("StatefulSet", { ...one("statefulsets", ref, APPS), signal })).value,
+      (await find<WireStatefulSet>("StatefulSet", { ...one("statefulsets", ref, APPS), signal })).value,
     async createEviction(pod, { dryRun }, signal) {
       const { namespace, name, uid } = pod;
       const what = `evict pod ${namespace}/${name} (create pods/eviction)`;

@@ -4,8 +4,8 @@ import type { PodInfo, PodRef, RunRecord, Snapshot, WorkloadRef } from "../types
 import type { KubernetesClient, ListQuery, WirePod } from "./client.ts";
 import { evictPod } from "./evict.ts";
 import { acquireLock, readRecord } from "./lock.ts";
+import { findOwners } from "./owners.ts";
 import { type BarePod, readPod } from "./pods.ts";
-import { findOwners } from "./workload.ts";
 
 /** The live cluster, and what a dry run needs of it instead. */
 export interface KubernetesCluster extends Cluster {

@@ -132,6 +132,38 @@ describe("a rotation", () => {
     expect(outcomes(result)[0]).toBe("a replaced");
   });
 
+  it("does not take more Ready pods than are asked for as a replacement: some of them are about to go", async () => {
+    const world = worldOf();
+    world.pods.push(...["x", "y"].map((name) => steadyPod(world.clock, name)));
+    world.workload = { ...world.workload, replicas: 5 };
+    const result = await rotateIn(world, { policy: { maxPodsToDelete: 1 } });
+    expect(outcomes(result)[0]).toBe("a evicted");
+    expect(result).toMatchObject({
+      reason: "replacement_timeout",
+      detail: expect.stringContaining("7 pods are there, 5 are asked for"),
+    });
+  });
+
+  it("does take them in a rollout, which makes new pods before it removes old ones", async () => {
+    const world = worldOf();
+    world.pods.push(...["x", "y"].map((name) => steadyPod(world.clock, name)));
+    world.workload = { ...world.workload, replicas: 7 };
+    const rolling = { ...world.workload, rollout: "1 of 8 pods runs the newest template" };
+    const cluster = fakeCluster(world);
+    const result = await rotateIn(world, {
+      cluster: {
+        ...cluster,
+        async evict(...request) {
+          world.pods.push(steadyPod(world.clock, "surge"));
+          world.workload = rolling;
+          return await cluster.evict(...request);
+        },
+      },
+    });
+    expect(outcomes(result)).toEqual(["a replaced", "b skipped"]);
+    expect(result.reason).toBe("rollout_in_progress");
+  });
+
   it.each<[string, (world: World) => void, string, RegExp]>([
     [
       "a rollout began",

@@ -245,8 +245,9 @@ async function replacementOf(evicted: readonly PodInfo[], before: Snapshot, rota
     const wanted = Math.min(readyPods(before.pods).length, now.workload?.replicas ?? Number.POSITIVE_INFINITY);
     const count = settled(now);
     const gone = !now.pods.some(({ uid }) => uids.has(uid));
+    const obstacle = gone ? lacking(count, wanted, now) : `${it} still terminating`;
     const waited = (clock.now().getTime() - started) / 1_000;
-    if (gone && count >= wanted) {
+    if (obstacle === undefined) {
       narrator.info(`${pod} ${is} replaced: ${count} pods are Ready.`, {
         pod,
         ms: Math.round(waited * 1_000),
@@ -254,14 +255,21 @@ async function replacementOf(evicted: readonly PodInfo[], before: Snapshot, rota
       return;
     }
     if (waited >= patience) {
-      const state = gone ? `${count} of ${wanted} pods are Ready` : `${it} still terminating`;
       throw new RebalancerError(
         "REPLACEMENT_LATE",
-        `${pod} ${was} evicted and ${is} not replaced after ${formatDuration(Math.round(waited))}: ${state}`,
+        `${pod} ${was} evicted and ${is} not replaced after ${formatDuration(Math.round(waited))}: ${obstacle}`,
       );
     }
     await clock.sleep(LOOK_EVERY_MILLIS, signal);
   }
+}
+
+/** What keeps the group from being whole again; where more pods are there than are asked for, some are about to go. */
+function lacking(count: number, wanted: number, { pods, workload }: Snapshot): string | undefined {
+  if (count < wanted) return `${count} of ${wanted} pods are Ready`;
+  if (workload === undefined || workload.rollout !== undefined) return undefined;
+  const there = pods.filter(({ terminating }) => !terminating).length;
+  return there > workload.replicas ? `${there} pods are there, ${workload.replicas} are asked for` : undefined;
 }
 
 /**

@@ -65,8 +65,9 @@ export function isTerminating(pod: WirePod): boolean {
 /** Kinds that are followed; another group's kind of the same name (OpenKruise has a StatefulSet) must not be mistaken. */
 const APPS_KINDS: ReadonlySet<string> = new Set(["Deployment", "ReplicaSet", "StatefulSet"]);
 
-function controllerOf(metadata: Metadata): ControllerRef | undefined {
-  const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
+/** The owner that acts: of a pod, or of a ReplicaSet. */
+export function controllerOf({ ownerReferences }: Pick<Metadata, "ownerReferences">): ControllerRef | undefined {
+  const owner = ownerReferences?.find(({ controller }) => controller === true);
   if (owner === undefined) return undefined;
   const { kind, name, uid, apiVersion } = owner;
   const [group = ""] = apiVersion.split("/");

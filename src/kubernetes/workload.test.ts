@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { fakeClient } from "../../test/fakes/kubernetes-client.ts";
 import type { ControllerRef, PodInfo } from "../types.ts";
 import type { KubernetesClient, WireAutoscaler, WireDeployment, WireReplicaSet, WireStatefulSet } from "./client.ts";
-import { deploymentRollout, findOwners, scalingOf, statefulSetRollout } from "./workload.ts";
+import { findOwners } from "./owners.ts";
+import { deploymentRollout, scalingOf, statefulSetRollout } from "./workload.ts";
 
 const NEVER = new AbortController().signal;
 const AT = new Date("2026-03-01T12:00:00Z");
@@ -59,6 +60,19 @@ function ownersOf(pods: readonly PodInfo[], client: KubernetesClient) {
   return findOwners(pods, "shop", client, NEVER);
 }
 
+function podsNamed(controller: ControllerRef, names: readonly string[], changes: Partial<PodInfo> = {}): PodInfo[] {
+  return names.map((name) => ({ ...podOf(controller, name), ...changes }));
+}
+
+const STATEFUL_SET: ControllerRef = { kind: "StatefulSet", name: "orders", uid: "1" };
+
+function statefulSet(spec: object): WireStatefulSet {
+  return {
+    metadata: { name: "orders", uid: "1" },
+    spec: { selector: {}, template: {}, serviceName: "orders", ...spec },
+  };
+}
+
 describe("findOwners", () => {
   it("follows ReplicaSets to their Deployment, each asked once", async () => {
     const asked: string[] = [];
@@ -81,6 +95,9 @@ describe("findOwners", () => {
         uid: "uid-orders",
         replicas: 8,
         minReadySeconds: 5,
+        deleting: undefined,
+        ordered: false,
+        hindered: undefined,
         suspended: false,
         rollout: undefined,
         scaling: undefined,
@@ -140,16 +157,160 @@ describe("findOwners", () => {
   });
 
   it("takes a StatefulSet, with the number of replicas that Kubernetes assumes", async () => {
-    const statefulSet: WireStatefulSet = {
+    const bare: WireStatefulSet = {
       metadata: { name: "orders", uid: "1", annotations: { "pod-rebalancer.io/suspend": "true" } },
     };
-    const client = namespaceWith({ getStatefulSet: async () => statefulSet });
-    const found = await ownersOf([podOf({ kind: "StatefulSet", name: "orders", uid: "1" })], client);
+    const client = namespaceWith({ getStatefulSet: async () => bare });
+    const found = await ownersOf([podOf(STATEFUL_SET, "orders-0")], client);
     expect(found.workload).toMatchObject({ kind: "StatefulSet", replicas: 1, minReadySeconds: 0, suspended: true });
+  });
+
+  it("does not take a Deployment that owns pods itself: it replaces only those of its ReplicaSets", async () => {
+    const direct = podOf({ kind: "Deployment", name: "orders", uid: "uid-orders" }, "orders-taskmanager-1-1");
+    const unfit = "Deployment/orders, which owns pods without a ReplicaSet and replaces none of them";
+    expect(await ownersOf([direct], namespaceWith())).toEqual({ names: [unfit], workload: undefined });
+    const mixed = [podOf(replicaSet("orders-1")), direct];
+    expect(await ownersOf(mixed, namespaceWith())).toEqual({
+      names: ["Deployment/orders", unfit],
+      workload: undefined,
+    });
+  });
+
+  it("does not take what another API group calls a Deployment above a ReplicaSet", async () => {
+    const owner = { apiVersion: "apps.example.io/v1", kind: "Deployment", name: "orders", uid: "1", controller: true };
+    const client = namespaceWith({
+      getReplicaSet: async () => ({ metadata: { uid: "uid-orders-1", ownerReferences: [owner] } }),
+    });
+    const found = await ownersOf([podOf(replicaSet("orders-1"))], client);
+    expect(found).toEqual({ names: ["Deployment.apps.example.io/orders"], workload: undefined });
+  });
+
+  it.each(["orders", "orders-", "orders-x", "orders-01", "orders-1-0", "another-1"])(
+    "does not take a StatefulSet of which a pod is called %s",
+    async (name) => {
+      const pods = podsNamed(STATEFUL_SET, ["orders-0", name]);
+      expect(await ownersOf(pods, namespaceWith())).toEqual({
+        names: [`StatefulSet/orders, which makes no pod of the name ${name}`],
+        workload: undefined,
+      });
+    },
+  );
+
+  it.each<[string, ControllerRef, Partial<KubernetesClient>]>([
+    ["Deployment", replicaSet("orders-1"), { getDeployment: async () => undefined }],
+    ["StatefulSet", STATEFUL_SET, { getStatefulSet: async () => undefined }],
+  ])("does not take a %s that is gone", async (kind, controller, calls) => {
+    const found = await ownersOf([podOf(controller, "orders-0")], namespaceWith(calls));
+    expect(found).toEqual({ names: [`${kind}/orders, which no longer exists`], workload: undefined });
+  });
+
+  const deletionTimestamp = "2026-03-01T12:00:00Z";
+
+  it("says since when a workload, or the ReplicaSet between, is being deleted", async () => {
+    const metadata = { name: "orders", uid: "uid-orders", generation: 3, deletionTimestamp };
+    const deleted = namespaceWith({ getDeployment: async () => deployment({ metadata }) });
+    const without = namespaceWith({
+      getReplicaSet: async ({ name }) => ({
+        metadata: { name, uid: `uid-${name}`, deletionTimestamp, ...ownedBy("Deployment", "orders") },
+      }),
+    });
+    const pods = [podOf(replicaSet("orders-1"))];
+    expect((await ownersOf(pods, namespaceWith())).workload?.deleting).toBeUndefined();
+    expect((await ownersOf(pods, deleted)).workload?.deleting).toBe(
+      "Deployment/orders is being deleted since 2026-03-01T12:00:00Z",
+    );
+    expect((await ownersOf(pods, without)).workload?.deleting).toBe(
+      "ReplicaSet/orders-1 is being deleted since 2026-03-01T12:00:00Z",
+    );
+  });
+
+  it.each([
+    ["True", "its controller cannot make pods (exceeded quota: pods)"],
+    ["False", undefined],
+  ])("says when a Deployment cannot make pods (ReplicaFailure %s)", async (value, expected) => {
+    const failure = { type: "ReplicaFailure", status: value, reason: "FailedCreate", message: "exceeded quota: pods" };
+    const status = { observedGeneration: 3, replicas: 8, updatedReplicas: 8, conditions: [failure] };
+    const client = namespaceWith({ getDeployment: async () => deployment({ status }) });
+    expect((await ownersOf([podOf(replicaSet("orders-1"))], client)).workload?.hindered).toBe(expected);
   });
 
   it("asks nothing when there are no pods", async () => {
     expect(await ownersOf([], fakeClient({}))).toEqual({ names: [], workload: undefined });
+  });
+});
+
+describe("a workload that is scaled in", () => {
+  const terminating = { terminating: true, readySince: undefined };
+  const five = { replicas: 5, selector: {}, template: {} };
+  const eight = ["a", "b", "c", "d", "e", "f", "g", "h"];
+
+  it.each<[string, Partial<WireDeployment>, number, string | undefined]>([
+    ["as many pods as are asked for", {}, 8, undefined],
+    ["fewer", {}, 7, undefined],
+    ["more", { spec: five }, 8, "8 pods are there, 5 are asked for"],
+    ["some, and none are asked for", { spec: { ...five, replicas: 0 } }, 8, "8 pods are there, 0 are asked for"],
+    [
+      "more that the selector does not match",
+      { status: { observedGeneration: 3, replicas: 9, updatedReplicas: 9 } },
+      4,
+      "9 pods are there, 8 are asked for",
+    ],
+  ])("has, of a Deployment, %s", async (_name, changes, count, scaling) => {
+    const own = podsNamed(replicaSet("orders-1"), eight.slice(0, count));
+    const leaving = podsNamed(replicaSet("orders-1"), ["x", "y"], terminating);
+    const client = namespaceWith({ getDeployment: async () => deployment(changes) });
+    expect((await ownersOf([...own, ...leaving], client)).workload?.scaling).toBe(scaling);
+  });
+
+  it("is named for that before its autoscaler, which may want that very number", async () => {
+    const client = namespaceWith({
+      getDeployment: async () => deployment({ spec: five }),
+      listAutoscalers: async ({ keep }) => ({ value: [autoscaler(7)].map(keep), at: AT }),
+    });
+    const { workload } = await ownersOf(podsNamed(replicaSet("orders-1"), eight), client);
+    expect(workload?.scaling).toBe("8 pods are there, 5 are asked for");
+  });
+
+  it.each<[string, object, readonly string[], string | undefined]>([
+    ["within its ordinals", { replicas: 3 }, ["orders-0", "orders-1", "orders-2"], undefined],
+    [
+      "beyond them",
+      { replicas: 2 },
+      ["orders-0", "orders-2"],
+      "orders-2 is about to go: the pods orders-0 to orders-1 are asked for",
+    ],
+    ["from the ordinal it starts with", { replicas: 2, ordinals: { start: 5 } }, ["orders-5", "orders-6"], undefined],
+    [
+      "before the ordinal it starts with",
+      { replicas: 2, ordinals: { start: 5 } },
+      ["orders-4", "orders-5"],
+      "orders-4 is about to go: the pods orders-5 to orders-6 are asked for",
+    ],
+    ["and none is asked for", { replicas: 0 }, ["orders-0"], "orders-0 is about to go: no pod is asked for"],
+  ])("has, of a StatefulSet, pods %s", async (_name, spec, names, scaling) => {
+    const client = namespaceWith({ getStatefulSet: async () => statefulSet(spec) });
+    expect((await ownersOf(podsNamed(STATEFUL_SET, names), client)).workload?.scaling).toBe(scaling);
+  });
+
+  it.each([
+    ["beyond its ordinals is about to go, though as many as are asked for are left", "orders-2", /^orders-2 is about/],
+    ["within them comes back", "orders-1", undefined],
+  ])("has, of a StatefulSet, a pod that terminates: one %s", async (_name, name, scaling) => {
+    const client = namespaceWith({ getStatefulSet: async () => statefulSet({ replicas: 2 }) });
+    const left = podsNamed(STATEFUL_SET, ["orders-0", "orders-1"]);
+    const { workload } = await ownersOf([...left, ...podsNamed(STATEFUL_SET, [name], terminating)], client);
+    expect(workload?.scaling).toEqual(scaling && expect.stringMatching(scaling));
+  });
+});
+
+describe("a StatefulSet's pods", () => {
+  it.each<[boolean, object]>([
+    [true, {}],
+    [true, { podManagementPolicy: "OrderedReady" }],
+    [false, { podManagementPolicy: "Parallel" }],
+  ])("are made in turn: %s, with %j", async (ordered, spec) => {
+    const client = namespaceWith({ getStatefulSet: async () => statefulSet(spec) });
+    expect((await ownersOf(podsNamed(STATEFUL_SET, ["orders-0"]), client)).workload?.ordered).toBe(ordered);
   });
 });
 

@@ -1,98 +1,117 @@
-/** From pods to the one controller that owns them, and whether it is at rest. */
+/** A Deployment or StatefulSet: what it asks for, and whether it is at rest. */
 
-import type { ControllerRef, PodInfo, Workload } from "../types.ts";
-import type { KubernetesClient, ObjectRef, WireAutoscaler, WireDeployment, WireStatefulSet } from "./client.ts";
-
-/** Who owns the pods. */
-export interface Owners {
-  /** As "Deployment/orders", sorted, each once. */
-  readonly names: readonly string[];
-  /** Set when there is exactly one, and it is a Deployment or a StatefulSet. */
-  readonly workload: Workload | undefined;
-}
+import { printable } from "../text.ts";
+import type { PodInfo, Workload, WorkloadRef } from "../types.ts";
+import type {
+  KubernetesClient,
+  ObjectRef,
+  WireAutoscaler,
+  WireDeployment,
+  WireReplicaSet,
+  WireStatefulSet,
+} from "./client.ts";
 
 const SUSPEND = "pod-rebalancer.io/suspend";
 
-/**
- * Finds the controllers of the pods; a ReplicaSet stands for its Deployment. Pods that terminate count only where there are no others:
- * a Deployment may have deleted their ReplicaSet already.
- */
-export async function findOwners(
-  pods: readonly PodInfo[],
-  namespace: string,
-  client: KubernetesClient,
-  signal: AbortSignal,
-): Promise<Owners> {
-  const living = pods.filter(({ terminating }) => !terminating);
-  const direct = distinct((living.length > 0 ? living : pods).map(({ controller }) => controller));
-  const owners = distinct(await Promise.all(direct.map((owner) => ownerOf(owner, namespace, client, signal))));
-  const names = [...new Set(owners.map(({ kind, name }) => `${kind}/${name}`))].toSorted();
-  const [only, another] = owners;
-  const workload = only && !another ? await readWorkload(only, namespace, client, signal) : undefined;
-  const anew = workload === undefined && names.length === 1 && isFollowed(only?.kind ?? "");
-  return { names: anew ? names.map((name) => `${name}, deleted and created anew`) : names, workload };
-}
-
 const FOLLOWED: ReadonlySet<string> = new Set(["Deployment", "StatefulSet"] satisfies Workload["kind"][]);
 
-function isFollowed(kind: string): kind is Workload["kind"] {
+export function isFollowed(kind: string): kind is Workload["kind"] {
   return FOLLOWED.has(kind);
 }
 
-function distinct(refs: readonly ControllerRef[]): readonly ControllerRef[] {
-  return [...new Map(refs.map((ref) => [ref.uid, ref])).values()];
-}
-
-/** The Deployment behind a ReplicaSet; anything else, an orphaned ReplicaSet too, stands for itself. */
-async function ownerOf(
-  owner: ControllerRef,
-  namespace: string,
+/** @returns what rules it out, as a clause, where it is not there any more. */
+export async function readWorkload(
+  ref: WorkloadRef,
+  pods: readonly PodInfo[],
   client: KubernetesClient,
   signal: AbortSignal,
-): Promise<ControllerRef> {
-  if (owner.kind !== "ReplicaSet") return owner;
-  const replicaSet = await client.getReplicaSet({ namespace, name: owner.name }, signal);
-  if (replicaSet?.metadata?.uid !== owner.uid) return owner;
-  const above = replicaSet.metadata.ownerReferences?.find(({ controller }) => controller === true);
-  return above ?? owner;
-}
-
-async function readWorkload(
-  { kind, name, uid }: ControllerRef,
-  namespace: string,
-  client: KubernetesClient,
-  signal: AbortSignal,
-): Promise<Workload | undefined> {
-  if (!isFollowed(kind)) return undefined;
-  const ref = { namespace, name };
-  const [{ object, rollout }, autoscalers] = await Promise.all([
-    kind === "Deployment" ? readDeployment(ref, client, signal) : readStatefulSet(ref, client, signal),
+): Promise<Workload | { readonly unfit: string }> {
+  const { kind, namespace, uid } = ref;
+  const [found, autoscalers] = await Promise.all([
+    kind === "Deployment" ? readDeployment(ref, client, signal) : readStatefulSet(ref, pods, client, signal),
     client.listAutoscalers({ namespace, keep: (autoscaler) => autoscaler }, signal),
   ]);
+  if (found === undefined) return { unfit: "which no longer exists" };
+  const { object, ...state } = found;
   // Deleted and created anew in the meantime: these pods belong to nobody who would replace them.
-  if (object.metadata?.uid !== uid) return undefined;
-  const { replicas = 1, minReadySeconds = 0 } = object.spec ?? {};
+  if (object.metadata?.uid !== uid) return { unfit: "deleted and created anew" };
+  const wanted = { ...ref, ...wantedBy(object) };
   return {
-    kind,
-    namespace,
-    name,
-    uid,
-    replicas,
-    minReadySeconds,
+    ...wanted,
+    ...state,
+    deleting: deletionOf(kind, object),
     suspended: object.metadata.annotations?.[SUSPEND] === "true",
-    rollout,
-    scaling: scalingOf(autoscalers.value, { kind, name, replicas }),
+    scaling: state.scaling ?? surplusOf(pods, object) ?? scalingOf(autoscalers.value, wanted),
   };
+}
+
+/** With the defaults that Kubernetes assumes. */
+function wantedBy({ spec }: WireDeployment | WireStatefulSet): Pick<Workload, "replicas" | "minReadySeconds"> {
+  const { replicas = 1, minReadySeconds = 0 } = spec ?? {};
+  return { replicas, minReadySeconds };
+}
+
+/** Since when an object is being deleted, as a clause. */
+export function deletionOf(kind: string, { metadata }: Pick<WireReplicaSet, "metadata">): string | undefined {
+  const { deletionTimestamp: since, name } = metadata ?? {};
+  return since === undefined ? undefined : `${kind}/${name} is being deleted since ${printable(since)}`;
+}
+
+/** The number behind a StatefulSet's name; undefined where the pod bears another name. */
+export function ordinalOf({ name }: Pick<PodInfo, "name">, statefulSet: string): number | undefined {
+  const [, ordinal] = /^-(0|[1-9]\d*)$/.exec(name.startsWith(statefulSet) ? name.slice(statefulSet.length) : "") ?? [];
+  return ordinal === undefined ? undefined : Number(ordinal);
 }
 
 async function readDeployment(ref: ObjectRef, client: KubernetesClient, signal: AbortSignal) {
   const object = await client.getDeployment(ref, signal);
-  return { object, rollout: deploymentRollout(object) };
+  if (object === undefined) return undefined;
+  const hindered = podFailure(object);
+  return { object, rollout: deploymentRollout(object), scaling: undefined, ordered: false, hindered };
 }
 
-async function readStatefulSet(ref: ObjectRef, client: KubernetesClient, signal: AbortSignal) {
+async function readStatefulSet(
+  ref: ObjectRef,
+  pods: readonly PodInfo[],
+  client: KubernetesClient,
+  signal: AbortSignal,
+) {
   const object = await client.getStatefulSet(ref, signal);
-  return { object, rollout: statefulSetRollout(object) };
+  if (object === undefined) return undefined;
+  const ordered = object.spec?.podManagementPolicy !== "Parallel";
+  const scaling = condemnedPod(object, ref.name, pods);
+  return { object, rollout: statefulSetRollout(object), scaling, ordered, hindered: undefined };
+}
+
+/** Why a Deployment's ReplicaSet could not make the last pod that it wanted to make. */
+function podFailure({ status }: WireDeployment): string | undefined {
+  const failure = status?.conditions?.find(({ type, status: value }) => type === "ReplicaFailure" && value === "True");
+  return (
+    failure && `its controller cannot make pods (${printable(failure.message ?? failure.reason ?? "ReplicaFailure")})`
+  );
+}
+
+/** A pod that a StatefulSet is about to remove, or is removing: it wants other ordinals. */
+function condemnedPod({ spec }: WireStatefulSet, name: string, pods: readonly PodInfo[]): string | undefined {
+  const start = spec?.ordinals?.start ?? 0;
+  const end = start + (spec?.replicas ?? 1);
+  const condemned = pods.find((pod) => {
+    const ordinal = ordinalOf(pod, name) ?? start;
+    return ordinal < start || ordinal >= end;
+  });
+  if (condemned === undefined) return undefined;
+  const wanted = end > start ? `the pods ${name}-${start} to ${name}-${end - 1} are` : "no pod is";
+  return `${condemned.name} is about to go: ${wanted} asked for`;
+}
+
+/**
+ * More pods than are asked for: the rest is about to go. In a rollout more may be there for a while (maxSurge), so that is to be asked for
+ * first. A selector may match a part of them only; the workload's own count shows the others.
+ */
+function surplusOf(pods: readonly PodInfo[], { spec, status }: WireDeployment | WireStatefulSet): string | undefined {
+  const replicas = spec?.replicas ?? 1;
+  const there = Math.max(pods.filter(({ terminating }) => !terminating).length, status?.replicas ?? 0);
+  return there > replicas ? `${there} pods are there, ${replicas} are asked for` : undefined;
 }
 
 type Rollable = Pick<WireDeployment | WireStatefulSet, "metadata" | "status">;

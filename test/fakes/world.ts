@@ -75,6 +75,9 @@ const WORKLOAD: Workload = {
   uid: "workload-1",
   replicas: 0,
   minReadySeconds: 0,
+  deleting: undefined,
+  ordered: false,
+  hindered: undefined,
   suspended: false,
   rollout: undefined,
   scaling: undefined,
@@ -178,7 +181,7 @@ export function fakeCluster(world: World): Cluster {
   };
 }
 
-/** Evicts: the pod terminates, and its controller makes another at once. */
+/** Evicts: the pod terminates, and its controller makes another at once, if fewer than it wants are left. */
 function remove(world: World, pod: PodRef): void {
   const now = world.clock.now().getTime();
   world.history.push({ what: "evicted", uid: pod.uid, at: now, before: snapshotOf(world) });
@@ -186,6 +189,8 @@ function remove(world: World, pod: PodRef): void {
   if (victim === undefined) return;
   victim.terminatingAt = now;
   victim.goneAt = now + Math.min(victim.graceSeconds ?? 30, 3) * 1_000;
+  const left = world.pods.filter((one) => one.controlled !== false && one.terminatingAt === undefined);
+  if (left.length >= world.workload.replicas) return;
   const ordinal = world.history.length;
   world.pods.push({
     ...steadyPod(world.clock, `orders-5d8f7c9b-new${ordinal}`),

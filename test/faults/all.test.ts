@@ -17,6 +17,7 @@ import "./server-faults.suite.ts";
 import "./evictions.suite.ts";
 import "./connections.suite.ts";
 import "./clock-skew.suite.ts";
+import "./workloads.suite.ts";
 import "./stopping.suite.ts";
 import "./push.suite.ts";
 import "./retries.suite.ts";
