@@ -43,7 +43,6 @@ async function plantedScene(options: SceneOptions = {}): Promise<Scene & { reado
   const printToken = `printf '{"kind":"ExecCredential","status":{"token":"%s"}}' "$PLANTED"`;
   const exec = { ...plugin(printToken), env: [{ name: "PLANTED", value: SECRETS.pluginToken }] };
   const user = {
-    token: SECRETS.kubeToken,
     "client-certificate-data": base64(cert),
     "client-key-data": base64(key),
     exec,
