@@ -943,9 +943,23 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "ends otherwise because its report could not be delivered",
     file: "src/rebalance.ts",
-    code: "narrator.warn(`${sink.failure}: ${error.message}`, { error });",
-    instead: "throw error;",
+    code: "else narrator.warn(told, { error });",
+    instead: "else throw error;",
     tests: ["src/rebalance.test.ts"],
+  },
+  {
+    prevents: "ends well although its result is lost",
+    file: "src/rebalance.ts",
+    code: "ended = { ...report, exitCode };",
+    instead: "",
+    tests: ["src/rebalance.test.ts"],
+  },
+  {
+    prevents: "waits for a reader of its log",
+    file: "src/logging/logger.ts",
+    code: "if (stream.writableLength >= MOST_WAITING_BYTES) dropped += 1;",
+    instead: "if (stream.writableLength < 0) dropped += 1;",
+    tests: ["src/logging/logger.test.ts"],
   },
   {
     prevents: "makes a schedule seem alive that has stopped, when a person only looks",

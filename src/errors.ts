@@ -92,6 +92,10 @@ export const ERRORS = {
     advice: "The slow step is the one after the last that the log tells of; raise RUN_DEADLINE if it is only slow.",
   },
   REPLACEMENT_LATE: { retryable: false, advice: "Look at the new pod: image, scheduling, readiness probe." },
+  OUTPUT_FAILED: {
+    retryable: false,
+    advice: "Look at what stdout leads to: a disk that is full, or a program that does not read.",
+  },
   INTERNAL: {
     retryable: false,
     mayHaveEvicted: true,

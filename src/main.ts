@@ -5,6 +5,7 @@ import { helpText } from "./config/help.ts";
 import { loadConfig } from "./config/load.ts";
 import { endProcess } from "./end-process.ts";
 import { asRebalancerError, RebalancerError } from "./errors.ts";
+import { writeAll } from "./output/stream.ts";
 import { columnsOf, colourWanted } from "./output/terminal.ts";
 import type { ExitCode } from "./reasons.ts";
 import { cleanText, quoted } from "./text.ts";
@@ -22,12 +23,12 @@ async function main([command = "", ...args]: readonly string[]): Promise<ExitCod
     throw new RebalancerError("CONFIG_INVALID", `this is Node ${process.version}; expected 22.22 or newer`);
   }
   if ([command, ...args].some((arg) => arg === "--help" || arg === "-h") || command === "help") {
-    stdout.write(helpText(VERSION, columnsOf(stdout, env)));
+    await writeAll(stdout, helpText(VERSION, columnsOf(stdout, env)));
     return 0;
   }
   switch (command) {
     case "--version":
-      stdout.write(`${VERSION}\n`);
+      await writeAll(stdout, `${VERSION}\n`);
       return 0;
     case "demo":
       return await demo(args);
@@ -51,8 +52,16 @@ async function demo(args: readonly string[]): Promise<ExitCode> {
   // Loaded only now: no other command needs a simulated cluster.
   const { runDemo } = await import("./demo/demo.ts");
   const { env, stdout } = process;
-  const io = { stdout, columns: columnsOf(stdout, env), colour: colourWanted(stdout, env) };
-  return await runDemo(io, runDemoOnce, toldToStop());
+  let written = Promise.resolve();
+  const write = (text: string) => {
+    written = written.then(() => writeAll(stdout, text));
+    // Said at the end.
+    written.catch(() => undefined);
+  };
+  const io = { stdout: { write }, columns: columnsOf(stdout, env), colour: colourWanted(stdout, env) };
+  const exitCode = await runDemo(io, runDemoOnce, toldToStop());
+  await written;
+  return exitCode;
 }
 
 /** Aborts at the first SIGTERM or SIGINT. The next one of the same kind ends the process at once (but not in a container). */
@@ -68,17 +77,14 @@ function usage(why: string): RebalancerError {
   return new RebalancerError("CONFIG_INVALID", `${why}; expected run, plan or demo (see pod-rebalancer --help)`);
 }
 
-// A reader that has gone away (`| head`) is its own business; the report's own write says when it fails.
-process.stdout.on("error", () => undefined);
-
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (thrown) {
   const { code, message, stack } = asRebalancerError(thrown);
-  const faulty = code === "CONFIG_INVALID";
-  const lines = (faulty ? message : (stack ?? message)).split("\n");
+  // Where we come from helps with a fault of ours only.
+  const lines = (code === "INTERNAL" ? (stack ?? message) : message).split("\n");
   process.stderr.write(lines.map((line) => `pod-rebalancer: ${cleanText(line)}\n`).join(""));
-  process.exitCode = faulty ? 2 : 1;
+  process.exitCode = code === "CONFIG_INVALID" ? 2 : 1;
 }
 // All is said and done: a plugin or a mount that hangs, or a reader that does not read, must not hold up the Job.
 const { exitCode } = process;

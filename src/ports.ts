@@ -98,6 +98,8 @@ export interface HistorySource {
 export interface Sink {
   /** What it means that `write` failed, to go before the reason: "The Event was not written". */
   readonly failure: string;
+  /** Somebody waits for what it writes: without it a run that removed nothing has failed. */
+  readonly wanted?: boolean;
   write(report: RunReport, signal: AbortSignal): Promise<void>;
 }
 

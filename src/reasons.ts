@@ -227,7 +227,7 @@ export const EXIT_CODES = {
     advice: "Nothing; the end of the log names the reason.",
   },
   1: {
-    meaning: "failed or told to stop; nothing was removed",
+    meaning: "failed, told to stop, or its result could not be written; nothing was removed",
     advice: "Read how the log ends. The next run looks at the world anew.",
   },
   2: {

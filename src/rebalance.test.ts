@@ -188,6 +188,26 @@ describe("one run", () => {
     expect(report).toMatchObject({ exitCode: 1, error: { code: "INTERNAL" } });
   });
 
+  it.each([
+    ["a hold", { ...POLICY, suspend: true }, 1, "The exit code is 1."],
+    ["a rotation", POLICY, 0, "The exit code stays 0, because this run removed pods."],
+  ])(
+    "says of %s that its result was not written where somebody waits for it",
+    async (_name, policy, exitCode, ending) => {
+      const lost: Sink = {
+        failure: "The result was not written",
+        wanted: true,
+        write: async () => Promise.reject(new RebalancerError("OUTPUT_FAILED", "stdout cannot be written (ENOSPC)")),
+      };
+      const { ports, told } = portsOf(unevenWorld(), { sinks: [lost] });
+      expect(await rebalance(IDENTITY, ports, policy, NEVER)).toMatchObject({ exitCode });
+      expect(told.at(-1)).toMatchObject({
+        level: "error",
+        sentence: `The result was not written: stdout cannot be written (ENOSPC). ${ending}`,
+      });
+    },
+  );
+
   it("writes to every sink, and a sink that fails costs a warning only", async () => {
     const written: string[] = [];
     const broken: Sink = {

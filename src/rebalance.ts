@@ -99,8 +99,7 @@ export async function rebalance(
   }
   const report = reportOf(identity, run, startedAt, ports.clock.now());
   tellEnd(report, ports.narrator);
-  await Promise.all(ports.sinks.map((sink) => writeTo(sink, report, ports.narrator)));
-  return report;
+  return await writeTo(ports.sinks, report, ports.narrator);
 }
 
 async function runSteps(run: Progress, ports: Ports, policy: Policy, limits: Limits): Promise<void> {
@@ -261,12 +260,35 @@ function mayHaveRemoved(removal: RemovalResult | undefined): boolean {
   return removal?.steps.some(({ outcome }) => !NOT_REMOVED.includes(outcome)) ?? false;
 }
 
-/** A report that cannot be written does not change what the run did. */
-async function writeTo(sink: Sink, report: RunReport, narrator: Narrator): Promise<void> {
+/**
+ * A report that cannot be written does not change what the run did.
+ *
+ * @returns the report, with exit code 1 where the run would have ended well, removed nothing, and somebody still waits for it.
+ */
+async function writeTo(sinks: readonly Sink[], report: RunReport, narrator: Narrator): Promise<RunReport> {
+  const errors = await Promise.all(sinks.map((sink) => failureOf(sink, report)));
+  const removed = !report.dryRun && mayHaveRemoved(report.removal);
+  const exitCode = report.exitCode === 0 && !removed ? 1 : report.exitCode;
+  const left = `stays ${exitCode}${removed ? ", because this run removed pods" : ""}`;
+  const ending = `The exit code ${exitCode === report.exitCode ? left : `is ${exitCode}`}.`;
+  let ended = report;
+  for (const [at, { failure, wanted }] of sinks.entries()) {
+    const error = errors[at];
+    if (error === undefined) continue;
+    const told = `${failure}: ${error.message}`;
+    if (wanted) {
+      narrator.error(`${told}. ${ending}`, { error });
+      ended = { ...report, exitCode };
+    } else narrator.warn(told, { error });
+  }
+  return ended;
+}
+
+async function failureOf(sink: Sink, report: RunReport): Promise<RebalancerError | undefined> {
   try {
     await sink.write(report, AbortSignal.timeout(SINK_MILLIS));
+    return undefined;
   } catch (thrown) {
-    const error = asRebalancerError(thrown);
-    narrator.warn(`${sink.failure}: ${error.message}`, { error });
+    return asRebalancerError(thrown);
   }
 }

@@ -1,12 +1,13 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { Writable } from "node:stream";
 
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import type { ErrorFields } from "../error-fields.ts";
 import { RebalancerError } from "../errors.ts";
-import { createNarrator, type LogLevel } from "./logger.ts";
+import { createNarrator, linesTo, type LogLevel } from "./logger.ts";
 
 const RUN = { runId: "run-1", dryRun: false, namespace: "shop", selector: "app=orders" };
 
@@ -112,6 +113,53 @@ describe("an error in the log", () => {
     const { narrator, entry } = record();
     narrator.error("The run failed.", { error: new RebalancerError("INTERNAL", "ring", { cause: ring }) });
     expect(entry()["error"]).toMatchObject({ causes: Array.from({ length: 5 }, () => "round and round") });
+  });
+});
+
+/** A stream that takes nothing until it is told to. */
+function stuckStream() {
+  const taken: string[] = [];
+  const waiting: (() => void)[] = [];
+  const stream = new Writable({
+    decodeStrings: false,
+    write(chunk: string, _encoding, callback) {
+      taken.push(chunk);
+      waiting.push(callback);
+    },
+  });
+  const takeAll = async () => {
+    while (waiting.length > 0) {
+      waiting.shift()?.();
+      await new Promise((resolve) => void setImmediate(resolve));
+    }
+  };
+  return { stream, taken, takeAll };
+}
+
+describe("lines that are not read", () => {
+  const line = `${"x".repeat(2 ** 18)}\n`;
+
+  it("wait, up to 1 MiB; how many are dropped then is told in their place", async () => {
+    const { stream, taken, takeAll } = stuckStream();
+    const lines = linesTo(stream);
+    for (let at = 0; at < 7; at += 1) lines.write(line);
+    await takeAll();
+    lines.write("last\n");
+    await takeAll();
+    expect(taken.slice(0, 4)).toEqual(Array.from({ length: 4 }, () => line));
+    expect(JSON.parse(taken[4] ?? "")).toMatchObject({
+      level: "warn",
+      msg: "Lines of the log that are missing here: 3, because stderr was not read.",
+    });
+    expect(taken.slice(5)).toEqual(["last\n"]);
+  });
+
+  it("are all told where they are read late", async () => {
+    const { stream, taken, takeAll } = stuckStream();
+    const lines = linesTo(stream);
+    for (const text of ["one\n", "two\n", "three\n"]) lines.write(text);
+    await takeAll();
+    expect(taken).toEqual(["one\n", "two\n", "three\n"]);
   });
 });
 

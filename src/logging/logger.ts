@@ -1,4 +1,6 @@
-import { type DestinationStream, destination as openDestination, type Logger, pino, stdTimeFunctions } from "pino";
+import type { Writable } from "node:stream";
+
+import { type DestinationStream, type Logger, pino, stdTimeFunctions } from "pino";
 
 import { errorFields, stackOf } from "../error-fields.ts";
 import { asRebalancerError } from "../errors.ts";
@@ -25,7 +27,7 @@ interface NarratorOptions {
  * and at debug and below. What a line says never holds control characters. Never throws, and a log that cannot be written
  * does not stop a run.
  */
-export function createNarrator({ level, run, destination = stderr() }: NarratorOptions): Narrator {
+export function createNarrator({ level, run, destination = linesTo(process.stderr) }: NarratorOptions): Narrator {
   const logger = pino(
     {
       level,
@@ -44,12 +46,34 @@ export function createNarrator({ level, run, destination = stderr() }: NarratorO
   return { debug: teller("debug"), info: teller("info"), warn: teller("warn"), error: teller("error") };
 }
 
-/** Written at once: a run that is killed has logged all that it did. */
-function stderr(): DestinationStream {
-  const stream = openDestination({ dest: 2, sync: true });
-  // A full disk behind stderr is no reason to stop in the middle of a rotation.
+/** More than any run says below `debug`. */
+const MOST_WAITING_BYTES = 2 ** 20;
+
+/**
+ * Stderr, as it takes lines from us: what it can take it takes at once, so that a run that is killed has logged all that it did. What
+ * a full pipe cannot take waits for its reader, up to 1 MiB; lines beyond that are dropped, and counted in a line of their own. A
+ * pipe that nobody reads and a disk that is full are no reason to stop in the middle of a rotation.
+ */
+export function linesTo(stream: Writable): DestinationStream {
+  let dropped = 0;
+  const tellDropped = () => {
+    if (dropped === 0) return;
+    const time = new Date().toISOString();
+    const msg = `Lines of the log that are missing here: ${dropped}, because stderr was not read.`;
+    dropped = 0;
+    stream.write(`${JSON.stringify({ level: "warn", time, msg })}\n`);
+  };
   stream.on("error", () => {});
-  return stream;
+  stream.on("drain", tellDropped);
+  return {
+    write(line) {
+      if (stream.writableLength >= MOST_WAITING_BYTES) dropped += 1;
+      else {
+        tellDropped();
+        stream.write(line);
+      }
+    },
+  };
 }
 
 function readable(fields: NarratorFields, logger: Logger): NarratorFields {

@@ -70,7 +70,10 @@ describe("the result on stdout", () => {
     const writing = outputSink("table", { stdout: stream, ...settings }).write(report, never);
     await Promise.resolve();
     finish(Object.assign(new Error("no space left on device"), { code: "ENOSPC" }));
-    await expect(writing).rejects.toThrow("no space left");
+    await expect(writing).rejects.toMatchObject({
+      code: "OUTPUT_FAILED",
+      message: "stdout cannot be written (ENOSPC)",
+    });
   });
 
   it("waits for a stuck reader only as long as it may", async () => {
@@ -79,9 +82,10 @@ describe("the result on stdout", () => {
     const writing = outputSink("table", { stdout: stream, ...settings }).write(report, stop.signal);
     await Promise.resolve();
     stop.abort(new Error("out of time"));
-    await expect(writing).rejects.toThrow("out of time");
-    await expect(outputSink("table", { stdout: stream, ...settings }).write(report, stop.signal)).rejects.toThrow(
-      "out of",
+    const late = { code: "OUTPUT_FAILED", message: "stdout was not read in time" };
+    await expect(writing).rejects.toMatchObject(late);
+    await expect(outputSink("table", { stdout: stream, ...settings }).write(report, stop.signal)).rejects.toMatchObject(
+      late,
     );
   });
 

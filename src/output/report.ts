@@ -1,7 +1,7 @@
-import { orAborted } from "../or-aborted.ts";
 import type { Sink } from "../ports.ts";
 import type { Policy, RunReport } from "../types.ts";
 import { renderJson } from "./json.ts";
+import { writeAll } from "./stream.ts";
 import { renderPlan, type TableStyle } from "./table.ts";
 
 /** What `--output` may be. */
@@ -12,16 +12,12 @@ interface OutputOptions extends TableStyle {
   readonly policy: Policy;
 }
 
-/**
- * Writes the result to stdout, and to nowhere else.
- *
- * `write` resolves once the stream has taken all of it, so that the process may exit. A reader that has gone away (`| head`) is
- * its own business; any other fault of the stream rejects.
- */
+/** Writes the result to stdout, and to nowhere else; see `writeAll`. */
 export function outputSink(kind: OutputKind, options: OutputOptions): Sink {
   const { stdout } = options;
   return {
-    failure: "The result was not written to stdout",
+    failure: "The result was not written",
+    wanted: kind !== "none",
     async write(report, signal) {
       const text = await RENDERERS[kind](report, options);
       if (text !== "") await writeAll(stdout, text, signal);
@@ -41,15 +37,3 @@ const RENDERERS: Readonly<Record<OutputKind, Renderer>> = {
     return metricsText(report, policy);
   },
 };
-
-async function writeAll(stream: NodeJS.WritableStream, text: string, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  // Without a listener the stream's `error` event would end the process, also when it comes late.
-  stream.on("error", () => {});
-  const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-  stream.write(text, (error?: (Error & { code?: string }) | null) => {
-    if (error && error.code !== "EPIPE") reject(error);
-    else resolve(undefined);
-  });
-  await orAborted(promise, signal);
-}

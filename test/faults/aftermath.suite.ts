@@ -1,13 +1,10 @@
 /** Doubts after the first removal: no further pod is touched, and the exit code says that something was removed. */
 
-import { closeSync, existsSync, openSync } from "node:fs";
-
 import { describe, expect, it } from "vitest";
 
 import type { Misbehaviour } from "../../src/demo/loopback.ts";
 import { eventually } from "../fakes/loopback.ts";
 import { afterTheDeed, hang, loginPage, refuses, reset } from "./misbehaviour.ts";
-import { startProduct } from "./product.ts";
 import { DRY, LIVE, on, type Scene, type SceneOptions, startScene } from "./scene.ts";
 
 /** A scene whose pods stop soon, and settings by which a replacement is given up after three seconds of real time. */
@@ -156,18 +153,6 @@ describe("an output that nobody takes", { concurrent: true }, () => {
       const reason = pods === 0 ? "no_pods" : "would_rotate";
       expect(ended.lines.at(-1)).toMatchObject({ step: "report", reason });
     }
-  });
-
-  it.runIf(existsSync("/dev/full"))("because its disk is full is a warning", async () => {
-    await using scene = await startScene();
-    const full = openSync("/dev/full", "w");
-    const ended = await startProduct([...DRY, "--output", "json"], scene.env, ["ignore", full, "pipe"]).ended;
-    closeSync(full);
-    expect(ended).toMatchObject({ exitCode: 0, reason: "would_rotate" });
-    expect(ended.lines.at(-1)).toMatchObject({
-      level: "warn",
-      msg: expect.stringMatching(/The result was not written to stdout: .*ENOSPC/),
-    });
   });
 
   it("is no reason to stop a rotation in the middle: not the log either", async () => {

@@ -11,6 +11,7 @@ import { afterAll, vi } from "vitest";
 
 import "./never-answered.suite.ts";
 import "./files.suite.ts";
+import "./outputs.suite.ts";
 import "./evidence.suite.ts";
 import "./aftermath.suite.ts";
 import "./server-faults.suite.ts";
