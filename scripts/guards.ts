@@ -814,7 +814,7 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "counts a partition for the pod that had it before",
     file: PROFILES,
-    code: "topk ${once} (1, timestamp(${among}))",
+    code: "(timestamp(${series}) == on (${thing}) group_left () ${last})",
     instead: "timestamp(${series})",
     tests: ["test/engines/backfill.test.ts", "test/engines/ownership.test.ts"],
     project: "engines",
@@ -833,6 +833,34 @@ const GUARDS: readonly Guard[] = [
     code: "if (rival !== undefined) throw ambiguous(OWNERSHIP, rival, claim);",
     instead: "",
     tests: ["src/metrics"],
+  },
+  {
+    prevents: "counts a partition that two own for one of them",
+    file: "src/metrics/by-owner.ts",
+    code: "if (one && other && numbers.some(({ pod }) => pod !== undefined))",
+    instead: "if (one === other && numbers.some(({ pod }) => pod !== undefined))",
+    tests: ["src/metrics"],
+  },
+  {
+    prevents: "gives the partitions of an address to one of two pods that have it",
+    file: "src/metrics/by-owner.ts",
+    code: "pod && !another ?",
+    instead: "pod ?? another ?",
+    tests: ["src/metrics"],
+  },
+  {
+    prevents: "takes an address of another cluster for a pod's",
+    file: "src/metrics/by-owner.ts",
+    code: "if (first && elsewhere) {",
+    instead: "if (first && elsewhere === first) {",
+    tests: ["src/metrics"],
+  },
+  {
+    prevents: "takes a finished pod for one whose address it had",
+    file: "src/kubernetes/pods.ts",
+    code: 'if (FINISHED.has(status.phase ?? "")) return undefined;',
+    instead: "",
+    tests: ["src/kubernetes/pods.test.ts"],
   },
   {
     prevents: "lets a group's name end the string in a query",

@@ -66,7 +66,8 @@ export const ERRORS = {
   },
   METRIC_AMBIGUOUS: {
     retryable: false,
-    advice: 'Set PROMETHEUS_MATCHERS (for example cluster="eu") so that each pod has one row.',
+    advice:
+      'Set PROMETHEUS_MATCHERS (for example cluster="eu") so that each pod and each partition has one row; two owners of a partition in one cluster are a rebalance that ends by itself, or an exporter that shows members of the past.',
   },
   RECORD_INVALID: {
     retryable: false,

@@ -3,15 +3,15 @@ import { RebalancerError } from "../errors.ts";
 import type { MetricsSource } from "../ports.ts";
 import type { Prometheus } from "../prometheus/client.ts";
 import type { Sample } from "../prometheus/parse.ts";
-import { printable } from "../text.ts";
 import { type PodInfo, SIGNALS, type Signal, type Signals, type SignalSamples } from "../types.ts";
+import { sumByOwner } from "./by-owner.ts";
 import { type MetricsOptions, queryOf } from "./queries.ts";
+import { labelsOf } from "./rows.ts";
 
 /**
  * Reads each signal with one query, all at the same time; the first that fails ends the others.
  *
- * Its `fetch` throws `METRIC_INVALID` on a row without a `pod` label, `METRIC_AMBIGUOUS` on two rows for one pod; see
- * `Prometheus` for the rest.
+ * Its `fetch` throws what `joinToPods` throws; see `Prometheus` for the rest.
  */
 export function createMetricsSource(prometheus: Pick<Prometheus, "query">, options: MetricsOptions): MetricsSource {
   async function samplesOf(signal: Signal, pods: readonly PodInfo[], abort: AbortSignal) {
@@ -35,21 +35,20 @@ export function createMetricsSource(prometheus: Pick<Prometheus, "query">, optio
 }
 
 /**
- * Joins the rows of a query to the pods that Kubernetes lists; rows of other pods fall out.
+ * Joins the rows of a query to the pods that Kubernetes lists; rows of other pods fall out. A row says its pod by the label `pod`, or
+ * where it has none by `member_host`, the address of a member of the group: such rows of one pod are added up (see `sumByOwner`).
  *
  * @param what - names the query in errors.
- * @throws RebalancerError `METRIC_INVALID`, `METRIC_AMBIGUOUS`.
+ * @throws RebalancerError `METRIC_INVALID` on a row without either label, `METRIC_AMBIGUOUS` on two rows for one pod, or two owners
+ *   of one partition.
  */
 export function joinToPods(rows: readonly Sample[], pods: readonly PodInfo[], what: string): SignalSamples {
   const wanted = new Set(pods.map(({ name }) => name));
   const found = new Map<string, Sample>();
   const rejected: string[] = [];
   const values = new Map<string, number>();
-  for (const row of rows) {
-    const pod = row.labels["pod"];
-    if (!pod) {
-      throw new RebalancerError("METRIC_INVALID", `${what}: a row has no pod label but ${labelsOf(row)}`);
-    }
+  for (const row of ofPods(rows, pods, what)) {
+    const { pod = "" } = row.labels;
     if (!wanted.has(pod)) continue;
     const other = found.get(pod);
     if (other !== undefined) {
@@ -63,8 +62,13 @@ export function joinToPods(rows: readonly Sample[], pods: readonly PodInfo[], wh
   return { values, rejected };
 }
 
-/** The labels of a row, as an error names it. */
-export function labelsOf({ labels }: Sample): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
-  return printable(`{${pairs.join(", ")}}`);
+/** All of them with the label `pod`. */
+function ofPods(rows: readonly Sample[], pods: readonly PodInfo[], what: string): readonly Sample[] {
+  const addressed = rows.filter(({ labels }) => !labels["pod"] && labels["member_host"]);
+  const named = rows.filter(({ labels }) => labels["pod"]);
+  const nameless = rows.find(({ labels }) => !labels["pod"] && !labels["member_host"]);
+  if (nameless !== undefined) {
+    throw new RebalancerError("METRIC_INVALID", `${what}: a row has no pod label but ${labelsOf(nameless)}`);
+  }
+  return [...named, ...sumByOwner(addressed, pods, what)];
 }

@@ -109,8 +109,31 @@ describe("what metrics know of a group", () => {
     expect(group?.partitions).toEqual([{ topic: "orders", partition: 0, rate: undefined, lag: undefined }]);
   });
 
+  it("is that the one with a lag owns a partition, where another gave it up", async () => {
+    const group = await read([
+      owner("a", "com.shop", 0, Number.NaN),
+      owner("b", "com_shop", 0, 3),
+      owner("a", "x", 0, 9),
+    ]);
+    expect(group?.members.map(({ id, owned }) => [id, owned.map(nameOf)])).toEqual([
+      ["a", ["x 0"]],
+      ["b", ["com_shop 0"]],
+    ]);
+    await expect(read([owner("a", "x", 0, Number.NaN), owner("b", "x", 0, Number.NaN)])).rejects.toMatchObject({
+      code: "METRIC_AMBIGUOUS",
+    });
+  });
+
   it.each<[Record<string, string>, object]>([
     [{ pod: "a" }, { id: "a", pod: "a" }],
+    [
+      { pod: "a", clientId: "c" },
+      { id: "a/c", pod: "a", clientId: "c" },
+    ],
+    [
+      { client_id: "c", member_host: "/fd00:0:0:0:0:0:0:7" },
+      { id: "/fd00:0:0:0:0:0:0:7/c", clientId: "c", host: "fd00::7" },
+    ],
     [
       { pod: "a", client_id: "c" },
       { id: "a/c", pod: "a", clientId: "c" },

@@ -2,11 +2,13 @@ import { RebalancerError } from "../errors.ts";
 import { nameOf, type TopicPartition } from "../kafka/assignors/assignor.ts";
 import { assignorOf } from "../kafka/assignors/protocols.ts";
 import type { ConsumerGroup, GroupMember, GroupSourceName, PartitionLoad } from "../kafka/group.ts";
+import { canonicalAddress } from "../kafka/ip-address.ts";
 import type { GroupSource } from "../ports.ts";
 import type { Prometheus } from "../prometheus/client.ts";
 import type { Sample } from "../prometheus/parse.ts";
-import { labelsOf } from "./fetch.ts";
+import { CLIENT_ID_LABELS } from "./profiles.ts";
 import { type MetricsOptions, queryOf } from "./queries.ts";
+import { labelsOf } from "./rows.ts";
 
 const OWNERSHIP = "ownership query";
 const PARTITION_RATE = "partition rate query";
@@ -15,7 +17,8 @@ const PARTITION_RATE = "partition rate query";
  * Reads the group from metrics: who owns which partition, then what is written to the partitions of those topics.
  *
  * A row of the ownership query has the labels `topic` and `partition`, and at least one of `pod`, `consumer_id`, `client_id` (or
- * `clientid`) and `member_host`; its value is the partition's lag, negative or NaN where that is not known. A pod that is not in
+ * another of CLIENT_ID_LABELS) and `member_host`; its value is the partition's lag, negative or NaN where that is not known. A member
+ * that gave a partition up may go on showing NaN of it: where another has a number, that one owns it. A pod that is not in
  * the list is kept: it may be another workload's in the same group. Metrics do not show a member that owns nothing, nor what a
  * member subscribes to: all are taken to subscribe to every topic of which one of them owns a partition.
  *
@@ -68,7 +71,8 @@ interface Claim extends PartitionRow {
 
 function claimsOf(rows: readonly Sample[]): Claim[] {
   const claims = rows.map((row) => ({ ...partitionRow(row, OWNERSHIP), memberId: memberIdOf(row) }));
-  for (const same of Map.groupBy(claims, keyOf).values()) {
+  const settled = [...Map.groupBy(claims, keyOf).values()].map(withoutGivenUp);
+  for (const same of settled) {
     for (const [index, claim] of same.entries()) {
       // The Java client shows a topic with dots twice (KIP-1109).
       const again = (other: Claim) => other.memberId === claim.memberId && other.topic !== claim.topic;
@@ -76,7 +80,12 @@ function claimsOf(rows: readonly Sample[]): Claim[] {
       if (rival !== undefined) throw ambiguous(OWNERSHIP, rival, claim);
     }
   }
-  return claims;
+  return settled.flat();
+}
+
+function withoutGivenUp(claims: readonly Claim[]): readonly Claim[] {
+  const numbers = claims.filter(({ row }) => !Number.isNaN(row.value));
+  return numbers.length > 0 ? numbers : claims;
 }
 
 function ratesOf(rows: readonly Sample[], topics: readonly string[]): PartitionRow[] {
@@ -128,8 +137,7 @@ function describedBy([claim]: readonly Claim[]): Pick<GroupMember, "clientId" | 
   const labels = claim?.row.labels ?? {};
   return {
     clientId: clientIdOf(labels),
-    // Java writes an address as "/10.1.2.3", or "name/10.1.2.3".
-    host: labels["member_host"]?.replace(/^.*\//, "") || undefined,
+    host: canonicalAddress(labels["member_host"] ?? ""),
     instanceId: undefined,
     pod: labels["pod"] || undefined,
   };
@@ -144,9 +152,8 @@ function memberIdOf(row: Sample): string {
   throw invalid(OWNERSHIP, "a row has no pod, consumer_id, client_id or member_host label", row);
 }
 
-/** Strimzi's JMX rules write `clientid`. */
 function clientIdOf(labels: Sample["labels"]): string | undefined {
-  return labels["client_id"] || labels["clientid"] || undefined;
+  return CLIENT_ID_LABELS.map((name) => labels[name]).find((id) => id);
 }
 
 function partitionRow(row: Sample, what: string): PartitionRow {

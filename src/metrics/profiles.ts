@@ -1,18 +1,20 @@
 /**
  * The default queries, written as custom ones are: PromQL with the variables that `queryOf` replaces. Each yields one row
- * for each pod (those of the group, for each partition), and the same value on Prometheus and on VictoriaMetrics.
+ * for each pod (those of the group, and of a lag exporter, for each partition), and the same value on Prometheus and on
+ * VictoriaMetrics.
  *
  * What they guard against, and how:
  * - the last value of a dead exporter: `alive` asks for the sample's own age, because a `rate()` carries the evaluation time;
  * - a series that ended, whose rate VictoriaMetrics goes on computing: `alive` asks for its present value too;
  * - a counter that began within the window (new pod, restarted container): Prometheus divides what it has by the whole
  *   window, so the pod would look idle; `rateOf` leaves such a pod out;
- * - two runs of one container, two owners of one partition around a rebalance: `newest` takes the last one;
+ * - two runs of one container, two owners of one partition around a rebalance: `newest` takes the last one; of two owners at the same
+ *   moment both, so that the join refuses them;
  * - a rebalance within the window, which gives a partition's series another member's labels, and a lag exporter that
  *   restarted: `progressOf` compares the offsets of the partition now and then, whatever else their labels say;
  * - duplicates of a second replica: each series counts once, by its maximum;
  * - a lag of -1 (nothing committed yet), which would hide in a sum: the pod's row shows the negative value itself, so
- *   that it is rejected by name. NaN makes the sum NaN.
+ *   that it is rejected by name. NaN makes the sum NaN, unless another member shows a number of the same partition.
  *
  * What they cannot see: VictoriaMetrics drops NaN when it is written, so that the rest of the pod's series add up as if
  * there were no more. And Prometheus understates the rate of a counter whose last sample is late but within the staleness
@@ -46,9 +48,18 @@ function alive(series: string): string {
   return `(${series} and (time() - timestamp(${series}) <= $staleness))`;
 }
 
-/** The same, but of several series of one thing only the newest, and that only if it is one of `series`. */
-function newest(once: string, series: string, among = series): string {
-  return `(${series} and (time() - topk ${once} (1, timestamp(${among})) <= $staleness))`;
+/**
+ * The same, but of several series of one thing only the newest, and that only if it is one of `series`; several where they are of one
+ * moment.
+ */
+function newest(thing: string, series: string, among = series): string {
+  const last = `max by (${thing}) (timestamp(${among}))`;
+  return `(${series} and (time() - (timestamp(${series}) == on (${thing}) group_left () ${last}) <= $staleness))`;
+}
+
+/** Without the NaN of what a member gave up: where one of the series of a thing is a number, only such count. */
+function numbersFirst(thing: string, series: string): string {
+  return `((${series} == ${series}) or on (${thing}) ${series})`;
 }
 
 /** The rate of each living counter over the window; none for a pod with a counter that is younger than the window. */
@@ -83,21 +94,20 @@ function gaugeByPod(once: string, series: string): string {
 /** cAdvisor (kubelet): pod-level series have no container, the pause container is called POD. */
 const CONTAINERS = 'container!="",container!="POD"';
 /** Also unites what differs in `id` and `name`: the series of a container before and after its restart. */
-const ONCE_A_CONTAINER = "by (namespace, pod, container, cluster)";
+const CONTAINER = "namespace, pod, container, cluster";
+const ONCE_A_CONTAINER = `by (${CONTAINER})`;
 
 const CADVISOR = {
   cpu: sumByPod(ONCE_A_CONTAINER, rateOf(select("container_cpu_usage_seconds_total", CONTAINERS))),
-  memory: gaugeByPod(
-    ONCE_A_CONTAINER,
-    newest(ONCE_A_CONTAINER, select("container_memory_working_set_bytes", CONTAINERS)),
-  ),
+  memory: gaugeByPod(ONCE_A_CONTAINER, newest(CONTAINER, select("container_memory_working_set_bytes", CONTAINERS))),
 };
 
 /** The names of the `seed` profile, as an application's own exporter would have them. */
 const ONCE_A_SERIES = "without ($replica_labels)";
 
-/** Micrometer writes `client_id`, Strimzi's JMX rules `clientid`. */
-const CLIENT = "pod, cluster, client_id, clientid";
+/** Micrometer writes `client_id`, Strimzi's JMX rules `clientid`, other rules for the JMX exporter `clientId`. */
+export const CLIENT_ID_LABELS = ["client_id", "clientid", "clientId"] as const;
+const CLIENT = ["pod", "cluster", ...CLIENT_ID_LABELS].join(", ");
 
 /** More than any topic name that was met; each step below replaces one. */
 const DOTS = 8;
@@ -115,6 +125,7 @@ function withFlatTopic(series: string): string {
 }
 
 const RECORDS_LAG = alive(select("kafka_consumer_fetch_manager_records_lag"));
+const CURRENT_LAG = numbersFirst("flat_topic, partition, cluster", withFlatTopic(RECORDS_LAG));
 const RECORDS_CONSUMED = "kafka_consumer_fetch_manager_records_consumed_total";
 const ASSIGNED = alive(select("kafka_consumer_coordinator_assigned_partitions"));
 
@@ -141,29 +152,18 @@ const GROUP = 'group="$group"';
 const PARTITION = "topic, partition, cluster, cluster_name";
 const ONCE_A_PARTITION = `by (${PARTITION})`;
 
-/** The lag of each partition of the group, with the labels of the member that owns it now. */
-const MEMBER_LAG = newest(
-  ONCE_A_PARTITION,
-  selectAny("kafka_consumergroup_group_lag", `${GROUP},${HAS_MEMBER}`),
-  selectAny("kafka_consumergroup_group_lag", GROUP),
+/** The lag of each partition of the group, with the labels of the member that owns it now; of each, where several do. */
+const MEMBER_LAG = numbersFirst(
+  PARTITION,
+  newest(
+    PARTITION,
+    selectAny("kafka_consumergroup_group_lag", `${GROUP},${HAS_MEMBER}`),
+    selectAny("kafka_consumergroup_group_lag", GROUP),
+  ),
 );
 
-const POD_INFO = newest("by (namespace, pod, cluster)", select("kube_pod_info", 'pod_ip!=""'));
-
-/** An address that several pods of the group have (`hostNetwork`) is nobody's. */
-const POD_OF_ADDRESS = [
-  `max by (pod, pod_ip, cluster) (${POD_INFO})`,
-  `(count by (pod_ip, cluster) (${POD_INFO}) == 1)`,
-].join(" and on (pod_ip, cluster) ");
-
-/** Adds the label `pod` to what has `member_host`: "/10.1.2.3", or "name/10.1.2.3". */
-function withPod(series: string): string {
-  const addressed = `label_replace(${series}, "pod_ip", "$1", "member_host", "(?:.*/)?(.+)")`;
-  return `(${addressed} * on (pod_ip, cluster) group_left (pod) (${POD_OF_ADDRESS}))`;
-}
-
-const LAG_OF_MEMBERS = withPod(`max by (${PARTITION}, member_host) (${MEMBER_LAG})`);
-const MEMBERS = `count by (${PARTITION}, member_host) (${MEMBER_LAG})`;
+/** 1 for each partition and its owner; which pod that is, `sumByOwner` finds out. */
+const OWNERS = `(count by (${PARTITION}, member_host) (${MEMBER_LAG}) > bool 0)`;
 const COMMITTED = `(${progressOf(ONCE_A_PARTITION, selectAny("kafka_consumergroup_group_offset", GROUP))} >= 0)`;
 
 export const PROFILES = {
@@ -178,7 +178,7 @@ export const PROFILES = {
     ...CADVISOR,
     lag: [
       `(min by (pod, cluster) (${RECORDS_LAG}) < 0)`,
-      `sum by (pod, cluster) (max by (${CLIENT}, flat_topic, partition) (${withFlatTopic(RECORDS_LAG)}))`,
+      `sum by (pod, cluster) (max by (${CLIENT}, flat_topic, partition) (${CURRENT_LAG}))`,
       NOTHING_ASSIGNED,
     ].join(" or "),
     rate: `sum by (pod, cluster) (${CONSUMED_BY_CLIENT})`,
@@ -187,12 +187,12 @@ export const PROFILES = {
   },
   "kafka-lag-exporter": {
     ...CADVISOR,
-    lag: `(min by (pod, cluster) (${LAG_OF_MEMBERS}) < 0) or sum by (pod, cluster) (${LAG_OF_MEMBERS})`,
-    // What a pod's partitions of now brought within the window, though another pod may have owned them at its beginning.
+    lag: `max by (${PARTITION}, member_host) (${MEMBER_LAG})`,
+    // What a member's partitions of now brought within the window, though another may have owned them at its beginning.
     rate: [
-      `sum by (pod, cluster) (${withPod(`(${COMMITTED} * on (${PARTITION}) group_left (member_host) (${MEMBERS}))`)})`,
-      withPod(`(${MEMBERS} unless on (${PARTITION}) ${COMMITTED})`),
-    ].join(" unless on (pod, cluster) "),
+      `(${OWNERS} * on (${PARTITION}) group_left () ${COMMITTED})`,
+      `(${OWNERS} unless on (${PARTITION}) ${COMMITTED})`,
+    ].join(" unless on (member_host, cluster, cluster_name) "),
     ownership: `max by (${PARTITION}, member_host, client_id, consumer_id) (${MEMBER_LAG})`,
     partitionRate: [
       progressOf(ONCE_A_PARTITION, selectAny("kafka_partition_latest_offset", 'topic=~"$topics"')),

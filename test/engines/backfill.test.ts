@@ -9,7 +9,7 @@ import { METRICS_OPTIONS } from "../fakes/metrics-options.ts";
 import { startPrometheus } from "../harness/prometheus.ts";
 import { type Case, CASES, MIB, PREFIX, STRANGERS } from "./cases.ts";
 import { expectClose, fetchSignals, KINDS, missing, podInfo, podsOfRows, told, useEngines } from "./engines.ts";
-import { backfilled, cadvisor, lagExporter, micrometer, NOW, seedExporter, type Series } from "./series.ts";
+import { addressOf, backfilled, cadvisor, lagExporter, micrometer, NOW, seedExporter, type Series } from "./series.ts";
 
 const profiles = Object.keys(PROFILES) as MetricsProfile[];
 
@@ -38,14 +38,20 @@ const stateful = [
 // A name with dots, a neighbour that an unescaped dot would catch, and a name that the API server cut at 58 characters.
 const DOTTED = "dotted";
 const LONG = "a-very-long-name-of-a-consumer-that-is-cut-by-the-api-serv";
-const dottedPods = [podInfo("consumer.v2-6d4cf5-x2k9q", "consumer.v2-6d4cf5-"), podInfo(`${LONG}m4tqz`, LONG)];
+const dottedPods = [
+  podInfo("consumer.v2-6d4cf5-x2k9q", "consumer.v2-6d4cf5-", "ReplicaSet", DOTTED),
+  podInfo(`${LONG}m4tqz`, LONG, "ReplicaSet", DOTTED),
+];
 const dotted = [...dottedPods.map(({ name }) => name), "consumer-v2-6d4cf5-x2k9q"].flatMap((pod, index) =>
   podSeries({ namespace: DOTTED, pod }, index + 1),
 );
 
 // One pod name in two clusters whose metrics meet in one server.
 const TWICE = "twice";
-const twicePod = podInfo("consumer-1-aaaaa", "consumer-1-");
+const twicePod = {
+  ...podInfo("consumer-1-aaaaa", "consumer-1-"),
+  ip: addressOf({ namespace: TWICE, pod: "consumer-1-aaaaa", cluster: "eu" }),
+};
 const twice = ["eu", "us"].flatMap((cluster, index) =>
   podSeries({ namespace: TWICE, pod: twicePod.name, cluster }, index + 1),
 );
@@ -60,7 +66,7 @@ const many = Array.from({ length: 1_000 }, (_, index) => ({
 }));
 const manySeries = many.flatMap(({ pod, cpu, lag }) => podSeries({ namespace: MANY, pod: pod.name }, cpu, lag));
 
-const casePods = CASES.map(({ pod }) => podInfo(pod, PREFIX));
+const casePods = CASES.map(({ pod, address }) => ({ ...podInfo(pod, PREFIX), ip: address }));
 const everything = backfilled([
   ...CASES.flatMap((each) => each.series),
   ...STRANGERS,

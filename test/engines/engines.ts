@@ -16,6 +16,7 @@ import {
   startVictoriaMetrics,
 } from "../harness/prometheus.ts";
 import { type Expectation, NAMESPACE } from "./cases.ts";
+import { addressOf } from "./series.ts";
 
 /** Why the suites below are skipped; undefined: all engines are there. Said aloud, because a skip is easily overlooked. */
 export const missing = enginesMissing();
@@ -100,7 +101,7 @@ export function podInfo(name: string, namePrefix: string, kind = "ReplicaSet", n
     controller: { kind, name: namePrefix.replace(/-$/, ""), uid: "controller" },
     namePrefix,
     node: "node-1",
-    ip: undefined,
+    ip: addressOf({ namespace, pod: name }),
     created: new Date(0),
     terminating: false,
     readySince: new Date(0),

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 
 import { ownershipOf } from "../../src/forecast/ownership.ts";
 import type { ConsumerGroup } from "../../src/kafka/group.ts";
-import { KINDS, missing, podInfo, readGroup, useEngines } from "./engines.ts";
+import { fetchSignals, KINDS, missing, podInfo, readGroup, useEngines } from "./engines.ts";
 import {
   backfilled,
   clientPartition,
@@ -54,6 +54,14 @@ const exporter: readonly Series[] = [
   ...owns("unknown", "left", 0, { labels: { group: "left", member_host: "unknown", consumer_id: "unknown" } }),
   ...owns("10.2.0.1", "two-kafkas", 0, { labels: { group: "twice" } }),
   ...owns("10.2.0.2", "two-kafkas", 0, { labels: { group: "twice", cluster_name: "other" } }),
+  // Two members that own a partition at once, each of the same scrape; an old lag beside the true one.
+  ...owns("10.2.0.1", "torn", 0, { lag: 50_000, labels: { group: "torn" } }),
+  ...owns("10.2.0.2", "torn", 0, { lag: 10, labels: { group: "torn" } }),
+  ...owns("10.2.0.2", "torn", 1, { lag: 20, labels: { group: "torn" } }),
+  // The same, but the first of them gave it up.
+  ...owns("10.2.0.1", "given-up", 0, { lag: Number.NaN, labels: { group: "given-up" } }),
+  ...owns("10.2.0.2", "given-up", 0, { lag: 10, labels: { group: "given-up" } }),
+  ...owns("10.2.0.1", "given-up", 1, { lag: 20, labels: { group: "given-up" } }),
 ];
 
 function clientOf(namespace: string, name: string, id = "consumer-orders-1") {
@@ -155,6 +163,34 @@ describe.skipIf(missing !== undefined)("the group in back-filled metrics", () =>
           code: "METRIC_AMBIGUOUS",
           message: expect.stringMatching(/^ownership query: two-kafkas 0 has two rows, .*cluster_name="/),
         });
+      });
+
+      it("refuses a partition that two members own at once, whatever is asked of it", async () => {
+        const changes = { profile, group: "torn" } as const;
+        await expect(readGroup(engine(), pods, changes)).rejects.toMatchObject({
+          code: "METRIC_AMBIGUOUS",
+          message: expect.stringMatching(/^ownership query: torn 0 has two rows, .*10\.2\.0\..* and .*10\.2\.0\./),
+        });
+        for (const signal of ["lag", "rate"] as const) {
+          const queries = { cpu: "none", lag: "none", rate: "none", memory: "none", [signal]: undefined } as object;
+          await expect(fetchSignals(engine(), pods, { ...changes, queries })).rejects.toMatchObject({
+            code: "METRIC_AMBIGUOUS",
+            message: expect.stringMatching(/^(lag|rate) query: torn 0 has two rows, .*10\.2\.0\..* and .*10\.2\.0\./),
+          });
+        }
+      });
+
+      it("takes the lag that is a number, where another member gave the partition up", async () => {
+        const group = await readGroup(engine(), pods, { profile, group: "given-up" });
+        expect(told(group)).toEqual({
+          "consumer-1-10.2.0.2": ["given-up/0: ?/s, 10"],
+          "consumer-1-10.2.0.1": ["given-up/1: ?/s, 20"],
+        });
+        const { lag } = await fetchSignals(engine(), pods, { profile, group: "given-up" });
+        expect([...(lag?.values ?? [])]).toEqual([
+          [`${PREFIX}a`, 20],
+          [`${PREFIX}b`, 10],
+        ]);
       });
 
       it("reads one replica alone when no label tells replicas apart", async () => {

@@ -29,7 +29,7 @@ const steady = CASES.filter(({ series }) =>
 
 const doomed = podInfo(`${PREFIX}doomd`, PREFIX);
 const restarted = podInfo(`${PREFIX}rstrt`, PREFIX);
-const pods = [...steady.map(({ pod }) => podInfo(pod, PREFIX)), doomed, restarted];
+const pods = [...steady.map(({ pod, address }) => ({ ...podInfo(pod, PREFIX), ip: address })), doomed, restarted];
 
 function podSeries(pod: string, run: { readonly id: string; readonly memoryBytes: number }): Series[] {
   const labels = { namespace: NAMESPACE, pod };

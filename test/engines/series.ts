@@ -109,13 +109,13 @@ export function seedExporter(pod: Labels, lags: readonly number[], perSecond: nu
 
 /** The Java client's name for the number of partitions that it has. */
 export const ASSIGNED = "kafka_consumer_coordinator_assigned_partitions";
-const RECORDS_LAG = "kafka_consumer_fetch_manager_records_lag";
+export const RECORDS_LAG = "kafka_consumer_fetch_manager_records_lag";
 export const RECORDS_CONSUMED = "kafka_consumer_fetch_manager_records_consumed_total";
 
 /** One partition of a topic, and the topic's share of the records consumed. */
-export function topicOf(client: Labels, topic: string, lag: number, perSecond: number): Series[] {
+export function topicOf(client: Labels, topic: string, lag: number, perSecond: number, partition = "0"): Series[] {
   return [
-    gauge(RECORDS_LAG, { ...client, topic, partition: "0" }, lag),
+    gauge(RECORDS_LAG, { ...client, topic, partition }, lag),
     counter(RECORDS_CONSUMED, { ...client, topic }, perSecond),
   ];
 }
@@ -149,12 +149,13 @@ export function currentOffset(
   return { ...counter("kafka_topic_partition_current_offset", all, perSecond), span };
 }
 
-/** The Java client through Micrometer: one series a partition, and of the counter one a topic. */
+/** The Java client through Micrometer: one series a partition of a topic that is the pod's alone, and of the counter one a topic. */
 export function micrometer(pod: Labels, lags: readonly number[], perSecond: number, span?: Span): Series[] {
   const client = { ...pod, client_id: "consumer-orders-1", kafka_version: "4.0.0" };
+  const topic = `orders-${pod["pod"]}`;
   return [
-    ...lags.map((lag, index) => gauge(RECORDS_LAG, { ...client, topic: "orders", partition: `${index}` }, lag, span)),
-    counter(RECORDS_CONSUMED, { ...client, topic: "orders" }, perSecond, span),
+    ...lags.map((lag, index) => gauge(RECORDS_LAG, { ...client, topic, partition: `${index}` }, lag, span)),
+    counter(RECORDS_CONSUMED, { ...client, topic }, perSecond, span),
     gauge(ASSIGNED, client, lags.length, span),
   ];
 }
@@ -166,7 +167,7 @@ const EXPORTER = { namespace: "monitoring", pod: "lag-exporter-0", instance: "10
 const addresses = new Map<string, string>();
 
 /** A pod's address, different for each. */
-function addressOf({ namespace = "", pod = "", cluster = "" }: Labels): string {
+export function addressOf({ namespace = "", pod = "", cluster = "" }: Labels): string {
   const key = [cluster, namespace, pod].join("/");
   const address = addresses.get(key) ?? `10.1.${addresses.size >> 8}.${addresses.size & 255}`;
   addresses.set(key, address);
@@ -238,7 +239,7 @@ export function lagExporter(pod: Labels, lags: readonly number[], perSecond: num
       ...(span && { span }),
     }),
   );
-  return [...owned, kubePodInfo(pod)];
+  return owned;
 }
 
 /** The Java client through Strimzi's JMX rules: other label names, and the counter once more as the client's total. */

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 
+import type { Misbehaviour } from "../../src/demo/loopback.ts";
 import { addPod } from "../../src/simulation/kubernetes-world.ts";
 import { altered, refuses, says } from "./misbehaviour.ts";
 import type { Ended, Environment } from "./product.ts";
@@ -100,8 +101,13 @@ function holdLease(scene: Scene): void {
 
 const BUDGET = { code: 429, details: { causes: [{ reason: "DisruptionBudget", message: HOSTILE }] } };
 
-function vector(result: readonly object[]): object {
-  return { status: "success", data: { resultType: "vector", result } };
+/** These rows, of the time at which the others were evaluated. */
+function rowsOf(value: string, ...metrics: readonly object[]): Misbehaviour {
+  return altered((body) => {
+    const { data } = body as { data: { result: readonly { value: [number, string] }[] } };
+    const time = data.result[0]?.value[0];
+    return { ...body, data: { ...data, result: metrics.map((metric) => ({ metric, value: [time, value] })) } };
+  });
 }
 
 function leaseAt(renewTime: string): object {
@@ -132,11 +138,8 @@ describe("hostile words of a server", { concurrent: true }, () => {
     ["in place of a query's JSON", on("cpu query", says(200, HOSTILE))],
     ["as a query's status", on("cpu query", says(200, { status: HOSTILE }))],
     ["as a type of result", on("cpu query", says(200, { status: "success", data: { resultType: HOSTILE } }))],
-    [
-      "in the labels of a row",
-      on("cpu query", says(200, vector([{ metric: { [HOSTILE]: HOSTILE }, value: [1, "1"] }]))),
-    ],
-    ["as a value", on("cpu query", says(200, vector([{ metric: {}, value: [1, HOSTILE] }])))],
+    ["in the labels of a row", on("cpu query", rowsOf("1", { [HOSTILE]: HOSTILE }))],
+    ["as a value", on("cpu query", rowsOf(HOSTILE, {}))],
   ])("(%s) are shown as harmless text", async (_name, script) => {
     await using scene = await startScene({ kubernetes: script, prometheus: script });
     const ended = await scene.run([...LIVE, "--output", "json"], { LOG_LEVEL: "trace" });
@@ -149,7 +152,7 @@ describe("hostile words of a server", { concurrent: true }, () => {
     await using scene = await startScene({ prometheus: (call) => (call === "cpu query" ? rows() : undefined) });
     const rows = () => {
       const metrics = ["eu", "us"].map((cluster) => ({ pod: scene.hot.name, cluster, host: HOSTILE }));
-      return says(200, vector(metrics.map((metric) => ({ metric, value: [1, "1"] }))));
+      return rowsOf("1", ...metrics);
     };
     const ended = await scene.run([...LIVE, "--output", "table"], { LOG_LEVEL: "trace" });
     expect(ended).toMatchObject({ exitCode: 1, code: "METRIC_AMBIGUOUS" });
