@@ -93,6 +93,11 @@ export const ERRORS = {
     advice: "The slow step is the one after the last that the log tells of; raise RUN_DEADLINE if it is only slow.",
   },
   REPLACEMENT_LATE: { retryable: false, advice: "Look at the new pod: image, scheduling, readiness probe." },
+  TOO_MANY_FILES: {
+    retryable: false,
+    advice:
+      "Raise the limit of open files of this process or container (ulimit -n) to 64 or more, or that of the machine.",
+  },
   OUTPUT_FAILED: {
     retryable: false,
     advice: "Look at what stdout leads to: a disk that is full, or a program that does not read.",
@@ -146,5 +151,11 @@ export interface ErrorReply {
 export function asRebalancerError(thrown: unknown): RebalancerError {
   if (thrown instanceof RebalancerError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new RebalancerError("INTERNAL", message, { cause: thrown });
+  return new RebalancerError(tooManyFiles(thrown) ?? "INTERNAL", message, { cause: thrown });
+}
+
+/** The code for what the system refused because no descriptor is left, whatever was to be opened. */
+export function tooManyFiles(thrown: unknown): "TOO_MANY_FILES" | undefined {
+  const { code } = (thrown ?? {}) as { readonly code?: unknown };
+  return code === "EMFILE" || code === "ENFILE" ? "TOO_MANY_FILES" : undefined;
 }

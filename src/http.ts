@@ -5,7 +5,7 @@ import * as https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SecureContextOptions } from "node:tls";
 
-import { type ErrorCode, type ErrorReply, RebalancerError } from "./errors.ts";
+import { type ErrorCode, type ErrorReply, RebalancerError, tooManyFiles } from "./errors.ts";
 import { orAborted } from "./or-aborted.ts";
 import { masked, printable, withoutSecrets } from "./text.ts";
 
@@ -251,7 +251,7 @@ function failure(where: string, thrown: unknown): RebalancerError {
   const { code = "", message } = thrown as NodeJS.ErrnoException;
   // A token with a line break, say: only credentials and configured headers come from outside.
   if (code === "ERR_INVALID_CHAR") return new RebalancerError("CREDENTIALS_INVALID", `${where}: ${printable(message)}`);
-  const kind = TLS_PROBLEM.test(code) ? "TLS_FAILED" : "CONNECTION_FAILED";
+  const kind = tooManyFiles(thrown) ?? (TLS_PROBLEM.test(code) ? "TLS_FAILED" : "CONNECTION_FAILED");
   return new RebalancerError(kind, `${where}: ${printable(message || code)}`, { cause: thrown });
 }
 

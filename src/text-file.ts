@@ -3,7 +3,7 @@
 import { constants, type Stats } from "node:fs";
 import { open, stat } from "node:fs/promises";
 
-import { RebalancerError } from "./errors.ts";
+import { RebalancerError, tooManyFiles } from "./errors.ts";
 import { orAborted } from "./or-aborted.ts";
 
 /** The largest kubeconfigs, with a thousand clusters, have some 3 MiB. */
@@ -45,7 +45,9 @@ export async function readTextFile(
   } catch (thrown) {
     if (thrown instanceof RebalancerError) throw thrown;
     const { code } = thrown as NodeJS.ErrnoException;
-    throw new RebalancerError("CREDENTIALS_INVALID", `${path} cannot be read (${code})`, { cause: thrown });
+    throw new RebalancerError(tooManyFiles(thrown) ?? "CREDENTIALS_INVALID", `${path} cannot be read (${code})`, {
+      cause: thrown,
+    });
   } finally {
     clearTimeout(timer);
   }

@@ -111,9 +111,9 @@ async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readTextFile(path);
   } catch (thrown) {
-    const { cause, message } = thrown as RebalancerError;
+    const { code, cause, message } = thrown as RebalancerError;
     if (/^(ENOENT|ENOTDIR)$/.test((cause as NodeJS.ErrnoException | undefined)?.code ?? "")) return undefined;
-    throw new RebalancerError("CREDENTIALS_INVALID", `kubeconfig ${message}`, { cause });
+    throw new RebalancerError(code, `kubeconfig ${message}`, { cause });
   }
 }
 

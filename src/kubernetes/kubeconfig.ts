@@ -195,7 +195,8 @@ async function fileOf(what: string, { name, directory }: Named<object>, file: st
   try {
     return await readSecretFile(resolve(directory, file));
   } catch (thrown) {
-    throw invalid(`${what} "${name}": ${(thrown as Error).message}`, thrown);
+    const { code, message, cause } = thrown as RebalancerError;
+    throw new RebalancerError(code, `${what} "${name}": ${message}`, { cause });
   }
 }
 
@@ -220,6 +221,6 @@ function pathsOf(files: readonly KubeconfigFile[]): string {
   return files.map(({ path }) => path).join(", ");
 }
 
-function invalid(message: string, cause?: unknown): RebalancerError {
-  return new RebalancerError("CREDENTIALS_INVALID", message, cause === undefined ? {} : { cause });
+function invalid(message: string): RebalancerError {
+  return new RebalancerError("CREDENTIALS_INVALID", message);
 }

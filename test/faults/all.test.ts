@@ -21,6 +21,7 @@ import "./clock-skew.suite.ts";
 import "./workloads.suite.ts";
 import "./stopping.suite.ts";
 import "./push.suite.ts";
+import "./surroundings.suite.ts";
 import "./retries.suite.ts";
 import "./secrets.suite.ts";
 import "./hostile-text.suite.ts";

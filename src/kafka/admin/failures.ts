@@ -2,7 +2,7 @@
 
 import { protocolErrors, protocolErrorsCodesById, TimeoutError } from "@platformatic/kafka";
 
-import { type ErrorCode, RebalancerError } from "../../errors.ts";
+import { type ErrorCode, RebalancerError, tooManyFiles } from "../../errors.ts";
 import { TLS_PROBLEM } from "../../http.ts";
 import { masked, printable } from "../../text.ts";
 import type { KafkaSecurity } from "./client-config.ts";
@@ -80,6 +80,10 @@ function tlsFault(faults: readonly Fault[], { tls }: KafkaSecurity): Explained |
   return fault && ["TLS_FAILED", `${fault.message} (${fault.code})`];
 }
 
+function refusedBySystem(cause: Fault): Explained {
+  return [tooManyFiles(cause) ?? "CONNECTION_FAILED", cause.message || String(cause.code)];
+}
+
 function otherFault(thrown: unknown, faults: readonly Fault[]): Explained {
   if (thrown instanceof TimeoutError) return ["CONNECTION_FAILED", `no answer in time (${thrown.message})`];
   const misplaced = faults.find(({ code }) => code === "PLT_KFK_UNEXPECTED_CORRELATION_ID");
@@ -88,7 +92,7 @@ function otherFault(thrown: unknown, faults: readonly Fault[]): Explained {
     return ["REPLY_INVALID", `the answer is not understood (${words}); expected a Kafka broker there`];
   }
   const cause = faults.find(({ code = "" }) => /^E[A-Z]+/.test(code));
-  if (cause !== undefined) return ["CONNECTION_FAILED", cause.message || String(cause.code)];
+  if (cause !== undefined) return refusedBySystem(cause);
   return ["CONNECTION_FAILED", `the broker closed the connection; ${EXPECTED_PROTOCOL}`];
 }
 
