@@ -342,6 +342,13 @@ const GUARDS: readonly Guard[] = [
     tests: MANAGER_TESTS,
   },
   {
+    prevents: "takes an older Lease in a proxy's answer for the one that it wrote",
+    file: "src/kubernetes/client.ts",
+    code: "if (marks(reply).some((mark, at) => mark !== written[at])) throw",
+    instead: "if (marks(reply).length !== written.length) throw",
+    tests: ["src/kubernetes/client.test.ts"],
+  },
+  {
     prevents: "takes a proxy's 404 for a pod that is gone",
     file: "src/kubernetes/client.ts",
     code: "failureOf(thrown.reply)?.code !== 404",

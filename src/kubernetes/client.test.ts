@@ -179,6 +179,11 @@ describe("an eviction", () => {
 
 describe("a Lease", () => {
   const ref = { namespace: "shop", name: "pod-rebalancer-deployment-orders" };
+  const LEASE = {
+    kind: "Lease",
+    metadata: { ...ref, annotations: { "pod-rebalancer.io/removals": "[]" } },
+    spec: { holderIdentity: "run-1", renewTime: "2026-03-01T12:00:00.000000Z" },
+  };
 
   it("that is not there tells the time all the same", async () => {
     const headers = { date: "Sun, 01 Mar 2026 12:00:00 GMT" };
@@ -191,9 +196,9 @@ describe("a Lease", () => {
   });
 
   it("is made by POST and changed by PUT", async () => {
-    const { api, client } = await apiWith(() => ({ body: { kind: "Lease" } }));
-    await client.createLease(ref, { kind: "Lease" }, NEVER);
-    await client.updateLease(ref, { kind: "Lease" }, NEVER);
+    const { api, client } = await apiWith(({ body }) => ({ body: JSON.parse(body) as object }));
+    await client.createLease(ref, LEASE, NEVER);
+    await client.updateLease(ref, LEASE, NEVER);
     const leases = "/apis/coordination.k8s.io/v1/namespaces/shop/leases";
     expect(api.received.map(({ method, url }) => `${method} ${url.pathname}`)).toEqual([
       `POST ${leases}`,
@@ -204,8 +209,21 @@ describe("a Lease", () => {
   it("was not written where something else answers that all is well", async () => {
     const { client } = await apiWith(() => ({ body: "<html>Sign in</html>" }));
     const refused = { code: "REPLY_INVALID" };
-    await expect(client.createLease(ref, { kind: "Lease" }, NEVER)).rejects.toMatchObject(refused);
-    await expect(client.updateLease(ref, { kind: "Lease" }, NEVER)).rejects.toMatchObject(refused);
+    await expect(client.createLease(ref, LEASE, NEVER)).rejects.toMatchObject(refused);
+    await expect(client.updateLease(ref, LEASE, NEVER)).rejects.toMatchObject(refused);
+  });
+
+  it.each([
+    ["of another name", { metadata: { ...LEASE.metadata, name: "another" } }],
+    ["of another holder", { spec: { ...LEASE.spec, holderIdentity: "run-0" } }],
+    ["of another time", { spec: { ...LEASE.spec, renewTime: "2026-03-01T11:59:45.000000Z" } }],
+    ["without its record", { metadata: ref }],
+    ["without anything", { metadata: undefined, spec: undefined }],
+  ])("was not written where the answer is a Lease %s", async (_name, change) => {
+    const { client } = await apiWith(() => ({ body: { ...LEASE, ...change } }));
+    const refused = { code: "REPLY_INVALID", message: expect.stringMatching(/is not the Lease that was written$/) };
+    await expect(client.createLease(ref, LEASE, NEVER)).rejects.toMatchObject(refused);
+    await expect(client.updateLease(ref, LEASE, NEVER)).rejects.toMatchObject(refused);
   });
 });
 

@@ -216,12 +216,20 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
     async createLease(ref, lease, signal) {
       const { path } = listOf("leases", ref.namespace, COORDINATION);
       const what = `create lease ${ref.namespace}/${ref.name}`;
-      parseKind((await send({ what, path, method: "POST", signal }, lease)).body, ["Lease"], what);
+      assertStored(
+        parseKind((await send({ what, path, method: "POST", signal }, lease)).body, ["Lease"], what),
+        lease,
+        what,
+      );
     },
     async updateLease(ref, lease, signal) {
       const { path } = one("leases", ref, COORDINATION);
       const what = `update lease ${ref.namespace}/${ref.name}`;
-      parseKind((await send({ what, path, method: "PUT", signal }, lease)).body, ["Lease"], what);
+      assertStored(
+        parseKind((await send({ what, path, method: "PUT", signal }, lease)).body, ["Lease"], what),
+        lease,
+        what,
+      );
     },
     async createEvent(namespace, event, signal) {
       const { path } = listOf("events", namespace, CORE);
@@ -266,6 +274,25 @@ function timeOf(header: string | string[] | undefined, what: string): Date {
   const at = new Date(String(header));
   if (Number.isNaN(at.getTime())) throw invalid(what, "the reply has no Date header, by which ages are judged");
   return at;
+}
+
+/**
+ * The API server answers a write with what it has stored. A cache that answers with an older Lease, or a webhook that takes the record
+ * away, must not pass for it.
+ *
+ * @throws RebalancerError `REPLY_INVALID` unless holder, time and annotations are those that were sent.
+ */
+function assertStored(reply: WireLease, sent: WireLease, what: string): void {
+  const annotations = Object.keys(sent.metadata?.annotations ?? {});
+  const marks = ({ metadata, spec }: WireLease) => [
+    metadata?.name,
+    spec?.holderIdentity,
+    spec?.renewTime,
+    ...annotations.map((key) => metadata?.annotations?.[key]),
+  ];
+  const written = marks(sent);
+  if (marks(reply).some((mark, at) => mark !== written[at]))
+    throw invalid(what, "the reply is not the Lease that was written");
 }
 
 function invalid(what: string, why: string, reply?: HttpReply): RebalancerError {

@@ -1,7 +1,7 @@
 import { ineligibility } from "../decision/eligible.ts";
 import { firstWorldHold, readyPods, tooFewPods } from "../decision/gates.ts";
 import { formatDuration } from "../durations.ts";
-import { asRebalancerError, RebalancerError } from "../errors.ts";
+import { asRebalancerError, type ErrorCode, RebalancerError } from "../errors.ts";
 import { candidate } from "../podstate/assess.ts";
 import type { Clock, Cluster, EvictReply, Lock, Narrator, Objection } from "../ports.ts";
 import { type Reason, reasonOf } from "../reasons.ts";
@@ -127,7 +127,7 @@ async function removeOne({ pod, ...target }: Target, rotation: Rotation): Promis
   let outcome: RemovalStep["outcome"] = "skipped";
   try {
     rotation.signal.throwIfAborted();
-    await rotation.lock.removing(pod);
+    await record(pod, rotation);
     outcome = "failed";
     const reply = await evict({ pod, ...target }, rotation).catch(async (thrown: unknown) => {
       if (asRebalancerError(thrown).mayHaveEvicted) outcome = "unclear";
@@ -221,13 +221,26 @@ async function evict({ pod, role, score }: Target, rotation: Rotation): Promise<
   return await cluster.evict(pod, objectionTo(pod, policy), signal);
 }
 
+/** Puts a removal on record, or, after an answer that does not tell, takes it back: nothing is evicted then. */
+async function record(pod: PodInfo, rotation: Rotation): Promise<void> {
+  try {
+    await rotation.lock.removing(pod);
+  } catch (thrown) {
+    if (!UNANSWERED.has(asRebalancerError(thrown).code)) await strike(pod, rotation);
+    throw thrown;
+  }
+}
+
+/** Nothing more is asked of a server that does not answer, nor of a Lease that is lost. */
+const UNANSWERED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["DEADLINE_EXCEEDED", "LOCK_LOST"]);
+
 /** Takes back the record of a removal that surely did not happen. Where that fails, a cooldown is kept for nothing. */
 async function strike(pod: PodInfo, { lock, narrator }: Rotation): Promise<void> {
   try {
     await lock.refused(pod);
   } catch (thrown) {
     const error = asRebalancerError(thrown);
-    narrator.warn(`The record still counts ${pod.name} as removed: ${error.message}.`, { pod: pod.name, error });
+    narrator.warn(`The record may still count ${pod.name} as removed: ${error.message}.`, { pod: pod.name, error });
   }
 }
 

@@ -376,6 +376,52 @@ describe("a record that cannot be written", { concurrent: true }, () => {
   });
 });
 
+/** What somebody between us and the API server may answer to a write that took effect. */
+const AFTER_A_WRITE: readonly (readonly [string, Misbehaviour])[] = [
+  ["a proxy's 401", proxySays(401)],
+  ["a proxy's 403", proxySays(403)],
+  ["a proxy's 404", proxySays(404)],
+  ["a proxy's 408", proxySays(408)],
+  ["a redirect", redirect],
+  ["a login page", loginPage],
+  ["JSON of something else", wrongKind],
+];
+
+describe("a Lease whose write took effect though a proxy answers", { concurrent: true }, () => {
+  it.each(AFTER_A_WRITE)("with %s: what was not evicted is struck from the record", async (_name, misbehave) => {
+    await using scene = await startScene({ kubernetes: on("update lease", afterTheDeed(misbehave), 1) });
+    scene.setLease({ holderIdentity: "" });
+    const ended = await scene.compose(LIVE);
+    expect(ended).toMatchObject({ exitCode: 1, reason: "failed" });
+    expect(scene.calls("evict")).toEqual([]);
+    expect(scene.recorded()).toEqual([]);
+    expect(scene.lease()?.spec?.holderIdentity).toBe("");
+  });
+
+  it.each(AFTER_A_WRITE.filter(([name]) => !name.endsWith("404")))(
+    "with %s, as it is taken: it is given back, and nothing is removed",
+    async (_name, misbehave) => {
+      await using scene = await startScene({ kubernetes: on("update lease", afterTheDeed(misbehave), 0) });
+      scene.setLease({ holderIdentity: "" });
+      const ended = await scene.compose(LIVE);
+      expect(ended).toMatchObject({ exitCode: 1, reason: "failed" });
+      expect(scene.removed()).toEqual([]);
+      expect(scene.lease()?.spec?.holderIdentity).toBe("");
+    },
+  );
+
+  it("with an older Lease: the record is not taken for written, and nothing is removed", async () => {
+    await using scene = await startScene({
+      kubernetes: (call, nth) => (call === "update lease" && nth > 0 ? says(200, earlier) : undefined),
+    });
+    scene.setLease({ holderIdentity: "" });
+    const earlier = scene.lease() ?? {};
+    const ended = await scene.compose(LIVE);
+    expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "REPLY_INVALID" });
+    expect(scene.calls("evict")).toEqual([]);
+  });
+});
+
 describe("a dry run's eviction", { concurrent: true }, () => {
   it.each<[string, Misbehaviour, ErrorCode]>([
     ["500", refuses(500), "SERVER_ERROR"],
