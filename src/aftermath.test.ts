@@ -4,13 +4,15 @@ import { POLICY } from "../test/fakes/policy.ts";
 import { unevenSimulation } from "../test/fakes/uneven.ts";
 import { RebalancerError } from "./errors.ts";
 import { imbalanceOf } from "./forecast/imbalance.ts";
-import type { GroupSource } from "./ports.ts";
+import { dryRun } from "./kubernetes/dry-run.ts";
+import type { GroupSource, NarratorFields } from "./ports.ts";
 import { rebalance } from "./rebalance.ts";
 import type { Simulation } from "./simulation/simulation.ts";
 import type { Policy, Rotation, RunReport } from "./types.ts";
 
 const NEVER = new AbortController().signal;
 const IDENTITY = { runId: "run-1", dryRun: false, namespace: "shop", selector: "app=consumer" };
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 const FORECAST: Policy = { ...POLICY, strategy: "forecast" };
 
 function simulate(): Simulation {
@@ -103,6 +105,33 @@ describe("behind a rotation", () => {
     expect(report).toMatchObject({ reason: "rotated", exitCode: 0, error: undefined });
     expect(warnings).toEqual(["What came of a rotation is not known, or not on record: kafka is gone"]);
     expect(await onRecord(simulation)).toMatchObject([{ pods: chosenIn(report)?.pods, after: undefined }]);
+  });
+
+  it("a dry run has nothing to look back at: the group is read once, and nothing is said to have come of it", async () => {
+    const simulation = simulate();
+    let reads = 0;
+    const counted: GroupSource = {
+      name: "kafka",
+      async read(pods, signal) {
+        reads += 1;
+        return await simulation.groupSource.read(pods, signal);
+      },
+    };
+    const { clock, metrics, cluster: live } = simulation;
+    const cluster = dryRun({
+      ...live,
+      observeWorkload: async (seen) => seen,
+      probeEviction: async () => ({ outcome: "accepted" }),
+      readRecord: async () => ({ heldBy: undefined, removals: [], rotations: [] }),
+    });
+    const steps: unknown[] = [];
+    const info = (_sentence: string, fields?: NarratorFields) => void steps.push(fields?.["step"]);
+    const ports = { cluster, metrics, groups: [counted], clock, narrator: { ...SILENT, info }, sinks: [] };
+    const report = await rebalance({ ...IDENTITY, dryRun: true }, ports, FORECAST, NEVER);
+    expect(report).toMatchObject({ reason: "would_rotate", exitCode: 0, rotation: undefined });
+    expect(report.decision?.forecast?.chosen).toBeDefined();
+    expect(steps).not.toContain("check");
+    expect(reads).toBe(1);
   });
 
   it("nothing is recorded with STRATEGY=balanced", async () => {

@@ -59,6 +59,7 @@ export interface Ports {
 
 /** How far the run has come. */
 interface Progress {
+  readonly dryRun: boolean;
   stepMillis: Partial<Record<Step, number>>;
   lock?: Lock | HeldLock;
   group?: Group;
@@ -86,7 +87,7 @@ export async function rebalance(
   signal: AbortSignal,
 ): Promise<RunReport> {
   const startedAt = ports.clock.now();
-  const run: Progress = { stepMillis: {} };
+  const run: Progress = { dryRun: identity.dryRun, stepMillis: {} };
   const ended = new AbortController();
   const limits = runLimits(ports.clock, policy, AbortSignal.any([signal, ended.signal]));
   try {
@@ -135,6 +136,8 @@ async function runSteps(run: Progress, ports: Ports, policy: Policy, limits: Lim
   const plan = { ...decision, seen: snapshot };
   const rotatePorts = { cluster, lock, clock, narrator };
   run.removal = await step("act", () => rotate(plan, rotatePorts, policy, limits), tellRemoval);
+  // Of a rotation that was not made nothing has come.
+  if (run.dryRun) return;
 
   const check = (rotation: Rotation) =>
     step("check", () => withAftermath({ ...decision, rotation }, group, ports, signal), tellRotation);
