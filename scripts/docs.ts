@@ -275,7 +275,7 @@ const CLOSED_WHEN: Readonly<Record<HoldReason, string>> = {
   ambiguous_group:
     "The pods have several controllers, or one that is no Deployment or StatefulSet of `apps`, or that would not replace them: a Deployment without a ReplicaSet in between, a StatefulSet whose pods bear other names than its own with an ordinal.",
   workload_deleting: "The workload, or its ReplicaSet, has a `metadata.deletionTimestamp`.",
-  suspended: '`SUSPEND=true`, or the workload carries `pod-rebalancer.io/suspend: "true"`.',
+  suspended: "`SUSPEND=true`, or the workload carries `pod-rebalancer.io/suspend` with any value but `false`.",
   locked: "Another run holds the workload's Lease.",
   rollout_in_progress: "The workload's newest specification is not acted upon yet, or pods of an older one are left.",
   scaling_in_progress:

@@ -47,6 +47,20 @@ const GUARDS: readonly Guard[] = [
     tests: DECIDE_TESTS,
   },
   {
+    prevents: "takes a mark that is neither true nor false for none",
+    file: "src/kubernetes/mark.ts",
+    code: 'value !== undefined && value !== "false"',
+    instead: 'value === "true"',
+    tests: ["src/kubernetes/mark.test.ts"],
+  },
+  {
+    prevents: "acts while an inactive autoscaler keeps its target within its bounds",
+    file: "src/kubernetes/autoscaler.ts",
+    code: "desired > 0 ? desired : replicas, minReplicas), maxReplicas)",
+    instead: "desired > 0 ? desired : replicas, 0), 1e9)",
+    tests: ["src/kubernetes/autoscaler.test.ts"],
+  },
+  {
     prevents: "acts beside another one",
     file: GATES,
     code: "record?.heldBy && `held by ${record.heldBy}`",
@@ -196,7 +210,7 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "chooses an exempt pod",
     file: ELIGIBLE,
-    code: 'if (pod.exempt) return "exempt";',
+    code: "if (pod.exempt) return exemptionOf(pod);",
     instead: "",
     tests: DECIDE_TESTS,
   },
@@ -344,8 +358,8 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "takes an older Lease in a proxy's answer for the one that it wrote",
     file: "src/kubernetes/client.ts",
-    code: "if (marks(reply).some((mark, at) => mark !== written[at])) throw",
-    instead: "if (marks(reply).length !== written.length) throw",
+    code: "if (marks(reply).some((mark, at) => mark !== written[at]))",
+    instead: "if (marks(reply).length !== written.length)",
     tests: ["src/kubernetes/client.test.ts"],
   },
   {

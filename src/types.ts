@@ -41,8 +41,10 @@ export interface PodInfo extends PodRef {
   readonly terminating: boolean;
   /** When its Ready condition turned True; undefined while it is not Ready or terminating. */
   readonly readySince: Date | undefined;
-  /** Carries `pod-rebalancer.io/exempt: "true"`. */
+  /** Carries `pod-rebalancer.io/exempt`, and not as "false". */
   readonly exempt: boolean;
+  /** Its value, in quotes, where that is neither "true" nor "false". */
+  readonly exemptAs?: string | undefined;
   /** terminationGracePeriodSeconds, >= 0. */
   readonly graceSeconds: number;
 }
@@ -66,12 +68,16 @@ export interface Workload extends WorkloadRef {
   readonly ordered: boolean;
   /** Why its controller cannot make pods now (a quota, say), as part of a sentence; undefined when it can. */
   readonly hindered: string | undefined;
-  /** Carries `pod-rebalancer.io/suspend: "true"`. */
+  /** Carries `pod-rebalancer.io/suspend`, and not as "false". */
   readonly suspended: boolean;
+  /** Its value, in quotes, where that is neither "true" nor "false". */
+  readonly suspendedAs?: string | undefined;
   /** Why a rollout counts as in progress, as part of a sentence; undefined when there is none. */
   readonly rollout: string | undefined;
   /** Which autoscaler wants another number, or which pods are too many, as part of a sentence; undefined when none are. */
   readonly scaling: string | undefined;
+  /** Autoscalers that do not scale, and why, as sentences without a full stop. */
+  readonly idleAutoscalers?: readonly string[];
 }
 
 /** The world at one moment: the group's pods, its workload, its rollout and scaling state. */

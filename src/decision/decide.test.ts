@@ -60,6 +60,7 @@ describe("decide", () => {
   const young = createVirtualClock().now().getTime() - 60_000;
   it.each<[string, Partial<FakePod>, string]>([
     ["exempt", { exempt: true }, "exempt"],
+    ["exempt by an odd word", { exempt: true, exemptAs: '"yes"' }, 'exempt (as "yes", neither "true" nor "false")'],
     ["not Ready", { readyAt: Number.POSITIVE_INFINITY }, "not Ready"],
     ["terminating", { terminatingAt: 0 }, "terminating"],
     ["young", { created: young, readyAt: young }, "too young (10m)"],

@@ -10,7 +10,7 @@ import { fewPartitions, statelessAssignor, staticMembers } from "../forecast/fut
 import type { Ownership } from "../forecast/ownership.ts";
 import { ineffectiveRotations } from "../forecast/rotations.ts";
 import type { HoldReason } from "../reasons.ts";
-import type { Group, PodInfo, Policy, Snapshot } from "../types.ts";
+import type { Group, PodInfo, Policy, Snapshot, Workload } from "../types.ts";
 import type { Choice, Objection } from "./choice.ts";
 import { isIdle, judgeSignals } from "./thresholds.ts";
 
@@ -61,9 +61,7 @@ export const GATES: readonly (WorldGate | GroupGate)[] = [
     again: true,
     closed: ({ snapshot: { workload } }, policy) => {
       if (policy.suspend) return "SUSPEND is true";
-      return workload?.suspended
-        ? `annotation pod-rebalancer.io/suspend on ${workload.kind}/${workload.name}`
-        : undefined;
+      return workload?.suspended ? suspensionOf(workload) : undefined;
     },
   },
   { reason: "locked", closed: ({ record }) => record?.heldBy && `held by ${record.heldBy}` },
@@ -200,4 +198,9 @@ function named(group: string | undefined): string {
 /** What speaks against the strategy's own choice. */
 function objection(reason: Objection): GroupGate {
   return { reason, closed: (_group, _policy, choice) => choice().against[reason] };
+}
+
+function suspensionOf({ kind, name, suspendedAs }: Workload): string {
+  const odd = suspendedAs === undefined ? "" : ` is ${suspendedAs}, neither "true" nor "false"`;
+  return `annotation pod-rebalancer.io/suspend on ${kind}/${name}${odd}`;
 }

@@ -80,9 +80,16 @@ describe("readPod", () => {
   it.each([
     ["an annotation", { annotations: { "pod-rebalancer.io/exempt": "true" } }, true],
     ["a label", { labels: { "pod-rebalancer.io/exempt": "true" } }, true],
-    ["another value", { annotations: { "pod-rebalancer.io/exempt": "false" } }, false],
-  ])("is exempt by %s or not", (_name, metadata, exempt) => {
-    expect(readPod(pod({ metadata }))).toMatchObject({ exempt });
+    ["neither, where it is false", { annotations: { "pod-rebalancer.io/exempt": "false" } }, false],
+    [
+      "an annotation that is neither true nor false",
+      { annotations: { "pod-rebalancer.io/exempt": "True" } },
+      true,
+      '"True"',
+    ],
+    ["an empty label", { labels: { "pod-rebalancer.io/exempt": "" } }, true, '""'],
+  ])("is exempt by %s", (_name, metadata, exempt, exemptAs?: string) => {
+    expect(readPod(pod({ metadata }))).toMatchObject({ exempt, exemptAs });
   });
 
   it("waits 30 s for a pod that names no grace period", () => {

@@ -1,6 +1,7 @@
 import { RebalancerError } from "../errors.ts";
 import type { ControllerRef, PodInfo, PodRef } from "../types.ts";
 import type { WirePod } from "./client.ts";
+import { markOf } from "./mark.ts";
 
 /** A pod without a controller: once removed it never returns. */
 export interface BarePod {
@@ -39,7 +40,7 @@ export function readPod(pod: WirePod): PodInfo | BarePod | undefined {
     ip: status.podIP,
     terminating,
     readySince: terminating ? undefined : readySince(pod),
-    exempt: isExempt(metadata),
+    ...exemptionOf(metadata),
     graceSeconds: spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS,
   };
 }
@@ -54,8 +55,9 @@ function identityOf({ name, namespace, uid, creationTimestamp }: Metadata): PodR
   return { namespace, name, uid, created };
 }
 
-function isExempt({ annotations, labels }: Metadata): boolean {
-  return [annotations, labels].some((marks) => marks?.[EXEMPT] === "true");
+function exemptionOf({ annotations, labels }: Metadata): Pick<PodInfo, "exempt" | "exemptAs"> {
+  const { set, odd } = markOf(annotations?.[EXEMPT], labels?.[EXEMPT]);
+  return { exempt: set, exemptAs: odd };
 }
 
 export function isTerminating(pod: WirePod): boolean {

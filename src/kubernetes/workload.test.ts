@@ -2,9 +2,9 @@ import { describe, expect, it } from "vitest";
 
 import { fakeClient } from "../../test/fakes/kubernetes-client.ts";
 import type { ControllerRef, PodInfo } from "../types.ts";
-import type { KubernetesClient, WireAutoscaler, WireDeployment, WireReplicaSet, WireStatefulSet } from "./client.ts";
+import type { KubernetesClient, WireDeployment, WireReplicaSet, WireStatefulSet } from "./client.ts";
 import { findOwners } from "./owners.ts";
-import { deploymentRollout, scalingOf, statefulSetRollout } from "./workload.ts";
+import { deploymentRollout, statefulSetRollout } from "./workload.ts";
 
 const NEVER = new AbortController().signal;
 const AT = new Date("2026-03-01T12:00:00Z");
@@ -99,6 +99,8 @@ describe("findOwners", () => {
         ordered: false,
         hindered: undefined,
         suspended: false,
+        suspendedAs: undefined,
+        idleAutoscalers: [],
         rollout: undefined,
         scaling: undefined,
       },
@@ -163,6 +165,17 @@ describe("findOwners", () => {
     const client = namespaceWith({ getStatefulSet: async () => bare });
     const found = await ownersOf([podOf(STATEFUL_SET, "orders-0")], client);
     expect(found.workload).toMatchObject({ kind: "StatefulSet", replicas: 1, minReadySeconds: 0, suspended: true });
+  });
+
+  it.each([
+    ["yes", { suspended: true, suspendedAs: '"yes"' }],
+    ["", { suspended: true, suspendedAs: '""' }],
+    ["false", { suspended: false, suspendedAs: undefined }],
+  ])("with the annotation suspend of the value %j", async (value, expected) => {
+    const annotations = { "pod-rebalancer.io/suspend": value };
+    const client = namespaceWith({ getStatefulSet: async () => ({ metadata: { uid: "1", annotations } }) });
+    const found = await ownersOf([podOf({ kind: "StatefulSet", name: "orders", uid: "1" }, "orders-0")], client);
+    expect(found.workload).toMatchObject(expected);
   });
 
   it("does not take a Deployment that owns pods itself: it replaces only those of its ReplicaSets", async () => {
@@ -263,9 +276,11 @@ describe("a workload that is scaled in", () => {
   });
 
   it("is named for that before its autoscaler, which may want that very number", async () => {
+    const scaleTargetRef = { apiVersion: "apps/v1", kind: "Deployment", name: "orders" };
+    const autoscaler = { spec: { maxReplicas: 20, scaleTargetRef }, status: { desiredReplicas: 7 } };
     const client = namespaceWith({
       getDeployment: async () => deployment({ spec: five }),
-      listAutoscalers: async ({ keep }) => ({ value: [autoscaler(7)].map(keep), at: AT }),
+      listAutoscalers: async ({ keep }) => ({ value: [autoscaler].map(keep), at: AT }),
     });
     const { workload } = await ownersOf(podsNamed(replicaSet("orders-1"), eight), client);
     expect(workload?.scaling).toBe("8 pods are there, 5 are asked for");
@@ -362,34 +377,5 @@ describe("a StatefulSet", () => {
   ])("%s (%s)", (_name, type, status, expected) => {
     const spec = { selector: {}, template: {}, updateStrategy: { type } };
     expect(statefulSetRollout({ metadata: { generation: 1 }, spec, status: { ...rest, ...status } })).toBe(expected);
-  });
-});
-
-function autoscaler(desiredReplicas: number, target = { kind: "Deployment", name: "orders" }): WireAutoscaler {
-  return {
-    metadata: { name: "orders-hpa" },
-    spec: { maxReplicas: 20, scaleTargetRef: target },
-    status: { desiredReplicas },
-  };
-}
-
-describe("scalingOf", () => {
-  const orders = { kind: "Deployment", name: "orders", replicas: 8 } as const;
-
-  it.each<[string, WireAutoscaler[], string | undefined]>([
-    ["wants more", [autoscaler(9)], "HorizontalPodAutoscaler orders-hpa wants 9 pods, 8 are asked for"],
-    ["wants fewer", [autoscaler(7)], "HorizontalPodAutoscaler orders-hpa wants 7 pods, 8 are asked for"],
-    ["is content", [autoscaler(8)], undefined],
-    ["does not know yet", [autoscaler(0)], undefined],
-    ["scales another Deployment", [autoscaler(9, { kind: "Deployment", name: "shipping" })], undefined],
-    ["scales a StatefulSet of the name", [autoscaler(9, { kind: "StatefulSet", name: "orders" })], undefined],
-    [
-      "is the second of two",
-      [autoscaler(8), autoscaler(9)],
-      "HorizontalPodAutoscaler orders-hpa wants 9 pods, 8 are asked for",
-    ],
-    ["does not exist", [], undefined],
-  ])("tells when an autoscaler %s", (_name, autoscalers, expected) => {
-    expect(scalingOf(autoscalers, orders)).toBe(expected);
   });
 });

@@ -2,14 +2,9 @@
 
 import { printable } from "../text.ts";
 import type { PodInfo, Workload, WorkloadRef } from "../types.ts";
-import type {
-  KubernetesClient,
-  ObjectRef,
-  WireAutoscaler,
-  WireDeployment,
-  WireReplicaSet,
-  WireStatefulSet,
-} from "./client.ts";
+import { idleAutoscalersOf, scalingOf } from "./autoscaler.ts";
+import type { KubernetesClient, ObjectRef, WireDeployment, WireReplicaSet, WireStatefulSet } from "./client.ts";
+import { markOf } from "./mark.ts";
 
 const SUSPEND = "pod-rebalancer.io/suspend";
 
@@ -40,9 +35,15 @@ export async function readWorkload(
     ...wanted,
     ...state,
     deleting: deletionOf(kind, object),
-    suspended: object.metadata.annotations?.[SUSPEND] === "true",
+    ...suspensionOf(object),
+    idleAutoscalers: idleAutoscalersOf(autoscalers.value, wanted),
     scaling: state.scaling ?? surplusOf(pods, object) ?? scalingOf(autoscalers.value, wanted),
   };
+}
+
+function suspensionOf({ metadata }: Rollable): Pick<Workload, "suspended" | "suspendedAs"> {
+  const { set, odd } = markOf(metadata?.annotations?.[SUSPEND]);
+  return { suspended: set, suspendedAs: odd };
 }
 
 /** With the defaults that Kubernetes assumes. */
@@ -146,18 +147,4 @@ function unseenChange({ metadata, status }: Rollable): string | undefined {
 function oldPods({ status }: Rollable): string | undefined {
   const { replicas = 0, updatedReplicas = 0 } = status ?? {};
   return updatedReplicas < replicas ? `${updatedReplicas} of ${replicas} pods run the newest template` : undefined;
-}
-
-/** The first autoscaler of this workload that wants another number than the workload is set to. */
-export function scalingOf(
-  autoscalers: readonly WireAutoscaler[],
-  { kind, name, replicas }: Pick<Workload, "kind" | "name" | "replicas">,
-): string | undefined {
-  const found = autoscalers.find(({ spec, status }) => {
-    const target = spec?.scaleTargetRef;
-    const wanted = status?.desiredReplicas ?? 0;
-    return target?.kind === kind && target.name === name && wanted > 0 && wanted !== replicas;
-  });
-  if (found === undefined) return undefined;
-  return `HorizontalPodAutoscaler ${found.metadata?.name} wants ${found.status?.desiredReplicas} pods, ${replicas} are asked for`;
 }

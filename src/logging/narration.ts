@@ -21,7 +21,8 @@ import {
 export function tellSnapshot({ pods, bare, workload, controllers }: Snapshot): string {
   const ignored = bare.length === 0 ? "" : ` Pods without a controller are ignored: ${bare.join(", ")}.`;
   const owner = workload ? ` of ${workload.kind}/${workload.name}` : controllers.map((name) => ` ${name}`).join(",");
-  return `Found ${pods.length} pods${owner}, ${readyPods(pods).length} Ready.${ignored}`;
+  const idle = workload?.idleAutoscalers?.map((sentence) => ` ${sentence}.`).join("") ?? "";
+  return `Found ${pods.length} pods${owner}, ${readyPods(pods).length} Ready.${ignored}${idle}`;
 }
 
 export function tellLock(lock: Lock | HeldLock): string {

@@ -64,7 +64,13 @@ interface JsonGroup {
   /** The API server's time when the pods were listed. */
   readonly observedAt: string;
   readonly workload:
-    | (Omit<Workload, "rollout" | "scaling"> & { rollout: string | null; scaling: string | null })
+    | (Omit<Workload, "rollout" | "scaling" | "suspendedAs"> & {
+        rollout: string | null;
+        scaling: string | null;
+        /** The annotation's value, where it is neither true nor false. */
+        suspendedAs: string | null;
+        idleAutoscalers: readonly string[];
+      })
     | null;
   readonly controllers: readonly string[];
   readonly podsWithoutController: readonly string[];
@@ -181,12 +187,17 @@ function jsonReport(report: RunReport, policy: Policy): JsonReport {
   };
 }
 
+function jsonWorkload(workload: Workload): NonNullable<JsonGroup["workload"]> {
+  const { rollout = null, scaling = null, suspendedAs = null, idleAutoscalers = [] } = workload;
+  return { ...workload, rollout, scaling, suspendedAs, idleAutoscalers };
+}
+
 function jsonGroup(group: Group, policy: Policy): JsonGroup {
   const { snapshot, record, signalsInUse, samples, rejected, coverage, statistics } = group;
   const { workload } = snapshot;
   return {
     observedAt: snapshot.observedAt.toISOString(),
-    workload: workload ? { ...workload, rollout: workload.rollout ?? null, scaling: workload.scaling ?? null } : null,
+    workload: workload ? jsonWorkload(workload) : null,
     controllers: snapshot.controllers,
     podsWithoutController: snapshot.bare,
     leaseHeldBy: record?.heldBy ?? null,

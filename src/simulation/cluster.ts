@@ -99,7 +99,7 @@ function podOf(pod: SimulatedPod, workload: SimulatedWorkload, { namespace }: Ku
     created,
     terminating: isTerminating(pod, now),
     readySince: isReady(pod, now) ? pod.readyAt : undefined,
-    exempt: annotations["pod-rebalancer.io/exempt"] === "true",
+    exempt: (annotations["pod-rebalancer.io/exempt"] ?? "false") !== "false",
     graceSeconds,
   };
 }
@@ -120,7 +120,7 @@ function workloadOf(workload: SimulatedWorkload, { namespace, autoscalers }: Kub
     deleting: undefined,
     ordered: false,
     hindered: undefined,
-    suspended: annotations["pod-rebalancer.io/suspend"] === "true",
+    suspended: (annotations["pod-rebalancer.io/suspend"] ?? "false") !== "false",
     rollout: updatedReplicas < replicas ? `${updatedReplicas} of ${replicas} pods are new` : undefined,
     scaling: scaler && `${scaler.name} wants ${scaler.desiredReplicas}`,
   };

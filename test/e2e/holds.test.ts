@@ -150,9 +150,9 @@ describe.skipIf(missing)(`the built product on a real control plane${missing ? `
       await expectUntouched();
     });
 
-    it("while its annotation suspends it", async () => {
+    it.each(["true", "yes", ""])("while its annotation (%j) suspends it", async (value) => {
       const path = scene.path("apps/v1", "deployments/consumer");
-      await scene.request("PATCH", path, suspension("true"));
+      await scene.request("PATCH", path, suspension(value));
       try {
         expectEnd(await scene.run(), 0, "suspended");
       } finally {

@@ -27,6 +27,7 @@ export interface FakePod {
   terminatingAt?: number;
   goneAt?: number;
   exempt?: boolean;
+  exemptAs?: string;
   graceSeconds?: number;
   controlled?: boolean;
   /** Raw samples, as an exporter would show them: NaN and negative ones included; absent: no sample. */
@@ -134,6 +135,7 @@ export function snapshotOf(world: World): Snapshot {
         terminating,
         readySince: !terminating && pod.readyAt <= now ? new Date(pod.readyAt) : undefined,
         exempt: pod.exempt ?? false,
+        exemptAs: pod.exemptAs,
         graceSeconds: pod.graceSeconds ?? 30,
       };
     })

@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 
 import { describe, expect, it } from "vitest";
 
+import type { WireAutoscaler } from "../../src/kubernetes/client.ts";
 import { addPod, addWorkload, isReady, livingPods } from "../../src/simulation/kubernetes-world.ts";
 import { altered, endless, loginPage, redirect, refuses } from "./misbehaviour.ts";
 import { DRY, LIVE, on, type Scene, type SceneOptions, type Script, startScene } from "./scene.ts";
@@ -83,6 +84,66 @@ describe("no HPA, two HPAs, wrong name, no series, 0 pods", { concurrent: true }
     expect(ended).toMatchObject({ exitCode: 0, reason: "scaling_in_progress" });
     expect(ended.said).toMatch(/HorizontalPodAutoscaler eager wants 9 pods, 6 are asked for/);
     expect(scene.removed()).toEqual([]);
+  });
+});
+
+/** A server whose list of autoscalers is changed so. */
+function stale(change: (autoscaler: WireAutoscaler) => object): SceneOptions {
+  const changed = altered((list) => ({
+    ...list,
+    items: (list as { items: WireAutoscaler[] }).items.map((item) => ({ ...item, ...change(item) })),
+  }));
+  return { kubernetes: on("list horizontalpodautoscalers", changed) };
+}
+
+describe("an autoscaler with an old wish", { concurrent: true }, () => {
+  it("does not hold a run for ever once it is inactive, and the log says so", async () => {
+    const conditions = [{ type: "ScalingActive", status: "False", reason: "FailedGetResourceMetric" }];
+    await using scene = await startScene(stale(() => ({ status: { desiredReplicas: 9, conditions } })));
+    scene.world.autoscalers.push({ name: "stale", target: { kind: "Deployment", name: "orders" }, desiredReplicas: 9 });
+    const ended = await scene.run(DRY);
+    expect(ended).toMatchObject({ exitCode: 0, reason: "would_rotate" });
+    expect(ended.stderr).toContain(
+      "HorizontalPodAutoscaler stale does not scale: ScalingActive is False (FailedGetResourceMetric).",
+    );
+  });
+
+  it("of another API group's Deployment holds nothing", async () => {
+    const scaleTargetRef = { apiVersion: "example.com/v1", kind: "Deployment", name: "orders" };
+    await using scene = await startScene(stale(() => ({ spec: { maxReplicas: 20, scaleTargetRef } })));
+    scene.world.autoscalers.push({ name: "other", target: { kind: "Deployment", name: "orders" }, desiredReplicas: 9 });
+    expect(await scene.run(DRY)).toMatchObject({ exitCode: 0, reason: "would_rotate" });
+  });
+});
+
+describe("a mark that is neither true nor false", { concurrent: true }, () => {
+  it.each(["yes", "True", "", "1", "FALSE"])("on the workload (suspend: %j) suspends, and is named", async (value) => {
+    await using scene = await startScene();
+    scene.workload.annotations = { "pod-rebalancer.io/suspend": value };
+    const ended = await scene.compose(LIVE);
+    expect(ended).toMatchObject({ exitCode: 0, reason: "suspended" });
+    expect(ended.said).toContain(
+      `annotation pod-rebalancer.io/suspend on Deployment/orders is ${JSON.stringify(value)}, neither "true" nor "false"`,
+    );
+    expect(scene.removed()).toEqual([]);
+  });
+
+  it.each(["yes", "True", "", "1", "FALSE"])("on a pod (exempt: %j) exempts it, and is named", async (value) => {
+    await using scene = await startScene();
+    scene.hot.annotations = { "pod-rebalancer.io/exempt": value };
+    const ended = await scene.compose(DRY);
+    expect(ended).toMatchObject({ exitCode: 0, reason: "would_rotate" });
+    expect(ended.said).toContain(`would rotate 1 of 1 pods: ${scene.idle.name}`);
+    expect(ended.stderr).toContain(
+      `${scene.hot.name} is passed over: exempt (as ${JSON.stringify(value)}, neither "true" nor "false")`,
+    );
+  });
+
+  it("is not needed where it is false: that suspends and exempts nothing", async () => {
+    await using scene = await startScene();
+    scene.workload.annotations = { "pod-rebalancer.io/suspend": "false" };
+    scene.hot.annotations = { "pod-rebalancer.io/exempt": "false" };
+    expect(await scene.compose(DRY)).toMatchObject({ exitCode: 0, reason: "would_rotate" });
   });
 });
 
