@@ -26,6 +26,8 @@ interface Guard {
 const GATES = "src/decision/gates.ts";
 const ELIGIBLE = "src/decision/eligible.ts";
 const MANAGER = "src/kubernetes/manager.ts";
+const OBSTACLES = "src/kubernetes/obstacles.ts";
+const REPLACEMENT = "src/kubernetes/replacement.ts";
 const OWNERS = "src/kubernetes/owners.ts";
 const WORKLOAD = "src/kubernetes/workload.ts";
 const LOCK = "src/kubernetes/lock.ts";
@@ -132,7 +134,7 @@ const GUARDS: readonly Guard[] = [
   },
   {
     prevents: "takes pods that are about to go for a replacement",
-    file: MANAGER,
+    file: REPLACEMENT,
     code: "return there > workload.replicas ?",
     instead: "return there < 0 ?",
     tests: MANAGER_TESTS,
@@ -245,37 +247,72 @@ const GUARDS: readonly Guard[] = [
 
   {
     prevents: "acts on an old look at the world",
-    file: MANAGER,
+    file: OBSTACLES,
     code: "if (hold) return hold;",
     instead: "",
     tests: MANAGER_TESTS,
   },
   {
     prevents: "acts on a workload that was made anew",
-    file: MANAGER,
+    file: OBSTACLES,
     code: "if (fresh.workload?.uid !== seen.workload?.uid)",
     instead: "if (seen.workload === undefined)",
     tests: MANAGER_TESTS,
   },
   {
     prevents: "removes a target that changed meanwhile",
-    file: MANAGER,
+    file: OBSTACLES,
     code: "if (why !== undefined) return nowOtherwise(pod, why);",
     instead: "",
     tests: MANAGER_TESTS,
   },
   {
     prevents: "falls below the minimum with its second removal",
-    file: MANAGER,
+    file: OBSTACLES,
     code: 'if (tooFew !== undefined) return { reason: "would_breach_minimum", detail: tooFew };',
     instead: "",
     tests: MANAGER_TESTS,
   },
   {
     prevents: "begins a removal that its deadline cuts off",
-    file: MANAGER,
+    file: OBSTACLES,
     code: "if (left >= needed) return undefined;",
     instead: "if (left >= 0) return undefined;",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "evicts on a look that is too old",
+    file: MANAGER,
+    code: "(isOld() ? SEEN_TOO_LONG_AGO : undefined)",
+    instead: "undefined",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "does not look again where the Lease took long",
+    file: MANAGER,
+    code: "const halt = isOld() ? await lookAgain",
+    instead: "const halt = left < 0 ? await lookAgain",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "leaves the second of a pair alone because the first is gone",
+    file: MANAGER,
+    code: "if (evicted.length === 0) return world;",
+    instead: "if (evicted.length >= 0) return world;",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "takes the successor of the first of a pair for a reason to remove the second",
+    file: MANAGER,
+    code: "known.has(uid) && !gone.has(uid)",
+    instead: "!gone.has(uid)",
+    tests: MANAGER_TESTS,
+  },
+  {
+    prevents: "evicts on a Lease that has become too short meanwhile",
+    file: MANAGER,
+    code: "    lock.confirm();\n",
+    instead: "",
     tests: MANAGER_TESTS,
   },
   {
@@ -393,41 +430,41 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "removes the next pod before the last one is replaced",
     file: MANAGER,
-    code: "    await replacementOf(evicted, fresh, rotation);\n",
+    code: "    await replacementOf(batch.evicted, before, rotation);\n",
     instead: "",
     tests: MANAGER_TESTS,
   },
   {
     prevents: "goes on while the old pod still terminates",
-    file: MANAGER,
+    file: REPLACEMENT,
     code: "const obstacle = gone ? lacking(count, wanted, now) :",
     instead: "const obstacle = (gone, true) ? lacking(count, wanted, now) :",
     tests: MANAGER_TESTS,
   },
   {
     prevents: "counts a replacement that has been Ready for a moment",
-    file: MANAGER,
+    file: REPLACEMENT,
     code: "const LEAST_READY_SECONDS = 10;",
     instead: "const LEAST_READY_SECONDS = -1;",
     tests: MANAGER_TESTS,
   },
   {
     prevents: "takes a pod that was not Ready before for a replacement",
-    file: MANAGER,
+    file: REPLACEMENT,
     code: "if (existed.has(pod.uid)) return wereReady.has(pod.uid);",
     instead: "if (existed.has(pod.uid)) return true;",
     tests: MANAGER_TESTS,
   },
   {
     prevents: "trusts a node's clock",
-    file: MANAGER,
-    code: "return at - (firstSeen.get(readinessOf(pod)) ?? at) >= holdMillis;",
-    instead: "return at - (pod.readySince?.getTime() ?? at) >= holdMillis;",
+    file: REPLACEMENT,
+    code: "const since = firstSeen.get(readinessOf(pod)) ?? Number.POSITIVE_INFINITY;",
+    instead: "const since = pod.readySince?.getTime() ?? Number.POSITIVE_INFINITY;",
     tests: ["src/kubernetes/manager.test.ts"],
   },
   {
     prevents: "waits for a replacement for ever",
-    file: MANAGER,
+    file: REPLACEMENT,
     code: "if (waited >= patience) {",
     instead: "if (waited < 0) {",
     tests: MANAGER_TESTS,
@@ -443,14 +480,14 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "evicts the second of a pair after the first was refused",
     file: MANAGER,
-    code: "endings.push(halt ? leftAlone(halt) : await removeOne(target, rotation));",
-    instead: "endings.push(await removeOne(target, rotation));",
+    code: "halt ? leftAlone(halt) : await removeOne(target, batch, rotation);",
+    instead: "(halt, await removeOne(target, batch, rotation));",
     tests: MANAGER_TESTS,
   },
   {
     prevents: "removes a pair where one would be one too many",
-    file: MANAGER,
-    code: "tooFewPods(fresh, policy, targets.length)",
+    file: OBSTACLES,
+    code: "tooFewPods(fresh, policy, together)",
     instead: "tooFewPods(fresh, policy)",
     tests: MANAGER_TESTS,
   },

@@ -56,6 +56,8 @@ export interface Lock extends EarlierRuns {
    * @throws RebalancerError `LOCK_LOST` unless the Lease is ours for longer than a request's deadline.
    */
   removing(pod: PodRef): Promise<void>;
+  /** To be called again where time has passed since. @throws RebalancerError `LOCK_LOST`, as `removing` does. */
+  confirm(): void;
   /** Strikes the record of a removal that surely did not happen. */
   refused(pod: PodRef): Promise<void>;
   /** Keeps these rotations on record, in the place of those that were. */

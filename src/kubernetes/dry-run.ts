@@ -69,6 +69,7 @@ function unheld(record: EarlierRuns): Lock {
     ...record,
     lost: new AbortController().signal,
     removing: nothing,
+    confirm() {},
     refused: nothing,
     remember: nothing,
     release: nothing,

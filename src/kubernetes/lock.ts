@@ -157,6 +157,10 @@ function holdLock(ref: ObjectRef, earlier: EarlierRuns, acquired: Date, ports: L
     return write((lease, at) => withRemovals(renewed(lease, at), change(removalsOf(lease), at), at), active);
   }
 
+  function confirm(): void {
+    if (millisLeft() <= EVICTION_MILLIS) throw lose("too little of its time is left for an eviction");
+  }
+
   async function keepRenewing(): Promise<void> {
     for (;;) {
       await clock.sleep(RENEW_EVERY_MILLIS, active);
@@ -182,8 +186,9 @@ function holdLock(ref: ObjectRef, earlier: EarlierRuns, acquired: Date, ports: L
         ...removals.filter((removal) => removal.uid !== uid),
         { at, pod: name, uid },
       ]);
-      if (millisLeft() <= EVICTION_MILLIS) throw lose("too little of its time is left for an eviction");
+      confirm();
     },
+    confirm,
     async refused({ uid }: PodRef) {
       await recordRemovals((removals) => removals.filter((removal) => removal.uid !== uid));
     },

@@ -80,6 +80,144 @@ function expectRecordedFirst({ history }: World): readonly WorldEvent[] {
   return history.filter(({ what }) => what === "evicted");
 }
 
+/** The same cluster, of which some calls take a while, in seconds; `meanwhile` befalls it in the middle of the first of them. */
+function slow(
+  world: World,
+  seconds: { readonly observe?: number; readonly removing?: number; readonly evict?: number },
+  meanwhile = () => {},
+): Cluster {
+  const cluster = fakeCluster(world);
+  let befall = meanwhile;
+  const pass = async (millis: number) => {
+    await world.clock.sleep(millis / 2, NEVER);
+    befall();
+    befall = () => {};
+    await world.clock.sleep(millis / 2, NEVER);
+  };
+  return {
+    async observe(signal) {
+      if (seconds.observe !== undefined) await pass(seconds.observe * 1_000);
+      return await cluster.observe(signal);
+    },
+    async lock(workload, signal) {
+      const lock = (await cluster.lock(workload, signal)) as Lock;
+      return {
+        ...lock,
+        async removing(pod) {
+          await lock.removing(pod);
+          if (seconds.removing !== undefined) await pass(seconds.removing * 1_000);
+        },
+      };
+    },
+    async evict(...request) {
+      if (seconds.evict !== undefined) await pass(seconds.evict * 1_000);
+      return await cluster.evict(...request);
+    },
+  };
+}
+
+const NEVER = new AbortController().signal;
+
+/** Of "c" to "f", which are no targets. */
+function turnUnready(world: World, ...names: readonly string[]): void {
+  for (const pod of world.pods) if (names.includes(pod.name)) pod.readyAt = Number.POSITIVE_INFINITY;
+}
+
+describe("a look that is too old when the eviction is to be sent", () => {
+  it.each<[string, Parameters<typeof slow>[1]]>([
+    ["the Lease", { removing: 18 }],
+    ["the look at the pod", { evict: 9 }],
+    ["both", { removing: 18, evict: 4 }],
+  ])("because %s takes long is made again: what turned not Ready meanwhile is seen", async (_name, seconds) => {
+    const world = worldOf();
+    const cluster = slow(world, seconds, () => turnUnready(world, "c", "d", "e"));
+    const result = await rotateIn(world, { cluster });
+    expect(evicted(world)).toEqual([]);
+    expect(recorded(world)).toEqual([]);
+    expect(result).toMatchObject({ reason: "pods_not_ready", detail: "3 of 6 wanted pods are Ready" });
+    expect(outcomes(result)).toEqual(["a skipped", "b skipped"]);
+  });
+
+  it("is made again in vain where nothing changed, and the rotation goes on", async () => {
+    const world = worldOf();
+    const result = await rotateIn(world, { cluster: slow(world, { removing: 18 }) });
+    expect(outcomes(result)).toEqual(["a replaced", "b replaced"]);
+    expectRecordedFirst(world);
+  });
+
+  it.each<[string, Parameters<typeof slow>[1]]>([
+    ["every look takes as long", { observe: 6 }],
+    ["every look at the pod takes as long", { evict: 6 }],
+  ])("ends the rotation where %s", async (_name, seconds) => {
+    const world = worldOf();
+    const result = await rotateIn(world, { cluster: slow(world, seconds) });
+    expect(evicted(world)).toEqual([]);
+    expect(recorded(world)).toEqual([]);
+    expect(outcomes(result)).toEqual(["a failed", "b skipped"]);
+    expect(result).toMatchObject({
+      reason: "failed",
+      error: { code: "DEADLINE_EXCEEDED" },
+      detail: expect.stringMatching(/^a was not evicted: the API server is so slow that each of 3 looks .* 5s old/),
+    });
+  });
+
+  it("is made again for the second of a pair, which does not mind that the first is gone", async () => {
+    const world = worldOf({ bootSeconds: 60 });
+    const result = await rotateIn(world, { cluster: slow(world, { removing: 18 }), atOnce: true });
+    expect(outcomes(result)).toEqual(["a replaced", "b replaced"]);
+    const [first, second] = expectRecordedFirst(world);
+    expect(second!.before?.pods.find(({ uid }) => uid === first!.uid)?.readySince).toBeUndefined();
+  });
+
+  it("is made again for the second of a pair, which stays where others turned not Ready", async () => {
+    const world = worldOf();
+    let records = 0;
+    const cluster = slow(world, { removing: 18 });
+    const result = await rotateIn(world, {
+      cluster: {
+        ...cluster,
+        async lock(...request) {
+          const lock = (await cluster.lock(...request)) as Lock;
+          return {
+            ...lock,
+            async removing(pod) {
+              records += 1;
+              if (records === 2) turnUnready(world, "c", "d");
+              await lock.removing(pod);
+            },
+          };
+        },
+      },
+      atOnce: true,
+      policy: { replacementTimeoutSeconds: 60 },
+    });
+    expect(evicted(world)).toEqual(["uid-a"]);
+    expect(recorded(world)).toEqual(["uid-a"]);
+    expect(outcomes(result)).toEqual(["a evicted", "b skipped"]);
+    expect(result.steps[1]?.why).toBe("4 of 6 wanted pods are Ready");
+  });
+
+  it("is not made again once the Lease is too short for an eviction", async () => {
+    const world = worldOf();
+    const cluster = slow(world, { removing: 18 });
+    const result = await rotateIn(world, {
+      cluster: {
+        ...cluster,
+        async lock(...request) {
+          return {
+            ...((await cluster.lock(...request)) as Lock),
+            confirm() {
+              throw new RebalancerError("LOCK_LOST", "too little of its time is left");
+            },
+          };
+        },
+      },
+    });
+    expect(evicted(world)).toEqual([]);
+    expect(result.reason).toBe("lock_lost");
+  });
+});
+
 describe("a rotation", () => {
   it("removes one target after the other, each recorded before and replaced after", async () => {
     const world = worldOf();

@@ -1,12 +1,13 @@
-import { ineligibility } from "../decision/eligible.ts";
-import { firstWorldHold, readyPods, tooFewPods } from "../decision/gates.ts";
+/** The act of a rotation: one target after the other, each under the safety rules, until the first doubt. */
+
 import { formatDuration } from "../durations.ts";
 import { asRebalancerError, type ErrorCode, RebalancerError } from "../errors.ts";
-import { candidate } from "../podstate/assess.ts";
-import type { Clock, Cluster, EvictReply, Lock, Narrator, Objection } from "../ports.ts";
-import { type Reason, reasonOf } from "../reasons.ts";
+import type { Clock, Cluster, EvictReply, Lock, Narrator } from "../ports.ts";
+import { reasonOf } from "../reasons.ts";
 import { roleWords } from "../sentences.ts";
 import type { PodInfo, Policy, RemovalResult, RemovalStep, Snapshot, Target } from "../types.ts";
+import { alreadyGone, type Halt, nowOtherwise, objectionTo, obstacleTo } from "./obstacles.ts";
+import { replacementOf } from "./replacement.ts";
 
 export interface RotatePorts {
   readonly cluster: Cluster;
@@ -31,18 +32,17 @@ export interface Limits {
   readonly deadline: Date;
 }
 
-/** How often the pods are looked at while a replacement starts. */
-const LOOK_EVERY_MILLIS = 2_000;
+/**
+ * How old a look may be when an eviction is sent: by our own clock, from before it was asked for. Behind it come the Lease's record and
+ * the look at the pod itself, which a slow API server may draw out.
+ */
+const LOOK_MILLIS = 5_000;
 
-/** A new pod counts once it has been Ready for minReadySeconds, and for no less than this. */
-const LEAST_READY_SECONDS = 10;
+/** So many evictions are given up because their look had become too old. */
+const MOST_LOOKS = 3;
 
-/** Why no further pod is touched. */
-interface Halt {
-  readonly reason: Reason;
-  readonly detail: string;
-  readonly error?: RebalancerError;
-}
+/** Why an eviction was not sent on a look that had become too old. */
+const SEEN_TOO_LONG_AGO = "seen too long ago";
 
 const ALL_ROTATED: Halt = { reason: "rotated", detail: "" };
 
@@ -95,41 +95,74 @@ function leftAlone(halt: Halt | undefined): Ending {
   return { outcome: "skipped", why: `not touched, because ${halt?.detail}` };
 }
 
+/** Targets that go together. */
+interface Batch {
+  readonly targets: readonly Target[];
+  /** Those that are gone by us. */
+  readonly evicted: PodInfo[];
+  /** The newest look, and when it was asked for. */
+  look: { readonly world: Snapshot; readonly asked: Date };
+}
+
 /** @returns one ending for each target, in their order. */
 async function removeBatch(targets: readonly Target[], rotation: Rotation): Promise<readonly Ending[]> {
-  let fresh: Snapshot;
+  const batch: Batch = { targets, evicted: [], look: { world: rotation.seen, asked: new Date(0) } };
   try {
-    rotation.signal.throwIfAborted();
-    fresh = await rotation.cluster.observe(rotation.signal);
+    const obstacle = await lookAgain(targets, batch, rotation);
+    if (obstacle) return targets.map(() => skipped(obstacle));
   } catch (thrown) {
     return targets.map(() => failed("skipped", thrown));
   }
-  const obstacle = obstacleTo(targets, fresh, rotation);
-  if (obstacle) return targets.map(() => skipped(obstacle));
 
   const endings: Ending[] = [];
+  let before = batch.look.world;
   for (const target of targets) {
     const { halt } = endings.at(-1) ?? {};
-    endings.push(halt ? leftAlone(halt) : await removeOne(target, rotation));
+    const ending = halt ? leftAlone(halt) : await removeOne(target, batch, rotation);
+    endings.push(ending);
+    if (ending.outcome !== "evicted") continue;
+    if (batch.evicted.length === 0) before = batch.look.world;
+    batch.evicted.push(target.pod);
   }
-  const evicted = targets.filter((_target, at) => endings[at]?.outcome === "evicted").map(({ pod }) => pod);
-  if (evicted.length === 0) return endings;
+  if (batch.evicted.length === 0) return endings;
   try {
-    await replacementOf(evicted, fresh, rotation);
+    await replacementOf(batch.evicted, before, rotation);
     return endings.map((ending) => (ending.outcome === "evicted" ? { ...ending, outcome: "replaced" } : ending));
   } catch (thrown) {
     return endings.map((ending) => (ending.outcome === "evicted" ? failed("evicted", thrown) : ending));
   }
 }
 
+/** @returns what speaks against the removal of those that are still to go. */
+async function lookAgain(targets: readonly Target[], batch: Batch, rotation: Rotation): Promise<Halt | undefined> {
+  const { cluster, clock, signal } = rotation;
+  signal.throwIfAborted();
+  const asked = clock.now();
+  const world = asIfStillThere(batch, await cluster.observe(signal));
+  batch.look = { world, asked };
+  return obstacleTo({ targets, together: batch.targets.length }, world, rotation);
+}
+
+/**
+ * That one of a pair is gone by us is no reason to leave the other alone: whether both may go was looked at before. Nor is its successor
+ * a reason to remove it.
+ */
+function asIfStillThere({ evicted, look }: Batch, world: Snapshot): Snapshot {
+  if (evicted.length === 0) return world;
+  const gone = new Set(evicted.map(({ uid }) => uid));
+  const known = new Set(look.world.pods.map(({ uid }) => uid));
+  return { ...world, pods: [...world.pods.filter(({ uid }) => known.has(uid) && !gone.has(uid)), ...evicted] };
+}
+
 /** Up to the eviction; its replacement is still to be waited for where it ends with `evicted`. */
-async function removeOne({ pod, ...target }: Target, rotation: Rotation): Promise<Ending> {
+async function removeOne(target: Target, batch: Batch, rotation: Rotation): Promise<Ending> {
+  const { pod } = target;
   let outcome: RemovalStep["outcome"] = "skipped";
   try {
     rotation.signal.throwIfAborted();
     await record(pod, rotation);
     outcome = "failed";
-    const reply = await evict({ pod, ...target }, rotation).catch(async (thrown: unknown) => {
+    const reply = await evictSeen(target, batch, rotation).catch(async (thrown: unknown) => {
       if (asRebalancerError(thrown).mayHaveEvicted) outcome = "unclear";
       else await strike(pod, rotation);
       throw thrown;
@@ -145,6 +178,34 @@ async function removeOne({ pod, ...target }: Target, rotation: Rotation): Promis
   }
 }
 
+/** Something speaks against it that was not so when the batch was looked at. */
+interface Held {
+  readonly outcome: "held";
+  readonly halt: Halt;
+}
+
+/**
+ * Looks again, and again, until the look is young enough when the eviction is sent.
+ *
+ * @throws RebalancerError `DEADLINE_EXCEEDED` when that never succeeds.
+ */
+async function evictSeen(target: Target, batch: Batch, rotation: Rotation): Promise<EvictReply | Held> {
+  const { clock, lock } = rotation;
+  const isOld = () => clock.now().getTime() - batch.look.asked.getTime() > LOOK_MILLIS;
+  for (let left = MOST_LOOKS; left > 0; left -= 1) {
+    const halt = isOld() ? await lookAgain([target], batch, rotation) : undefined;
+    if (halt) return { outcome: "held", halt };
+    lock.confirm();
+    const reply = await evict(target, isOld, rotation);
+    if (reply.outcome !== "spared" || reply.why !== SEEN_TOO_LONG_AGO) return reply;
+  }
+  const limit = formatDuration(LOOK_MILLIS / 1_000);
+  throw new RebalancerError(
+    "DEADLINE_EXCEEDED",
+    `${target.pod.name} was not evicted: the API server is so slow that each of ${MOST_LOOKS} looks at the group was more than ${limit} old by then`,
+  );
+}
+
 function failed(outcome: RemovalStep["outcome"], thrown: unknown): Ending {
   const error = asRebalancerError(thrown);
   return { outcome, why: error.message, halt: { reason: reasonOf(error), detail: error.message, error } };
@@ -157,68 +218,25 @@ function perhapsGone({ name }: PodInfo): Ending {
   return { outcome: "unclear", why, halt: { reason: "target_changed", detail } };
 }
 
-function haltBy(reply: Exclude<EvictReply, { readonly outcome: "accepted" }>, pod: PodInfo): Halt {
+function haltBy(reply: Exclude<EvictReply, { readonly outcome: "accepted" }> | Held, pod: PodInfo): Halt {
+  if (reply.outcome === "held") return reply.halt;
   if (reply.outcome === "gone") return alreadyGone(pod);
   if (reply.outcome === "spared") return nowOtherwise(pod, reply.why);
   return { reason: reply.reason, detail: reply.why };
 }
 
-function nowOtherwise({ name }: PodInfo, why: string): Halt {
-  return { reason: "target_changed", detail: `${name} is now ${why}` };
-}
-
-function alreadyGone({ name }: PodInfo): Halt {
-  return { reason: "target_changed", detail: `${name} was already gone` };
-}
-
-/** The look before each removal: the same rules as for the decision, on fresh data. */
-function obstacleTo(targets: readonly Target[], fresh: Snapshot, rotation: Rotation): Halt | undefined {
-  const { seen, policy } = rotation;
-  const hold = firstWorldHold(fresh, policy);
-  if (hold) return hold;
-  if (fresh.workload?.uid !== seen.workload?.uid) {
-    return { reason: "target_changed", detail: "the workload was deleted and created anew" };
-  }
-  for (const { pod } of targets) {
-    const now = fresh.pods.find(({ uid }) => uid === pod.uid);
-    if (now === undefined) return alreadyGone(pod);
-    const why = objectionTo(pod, policy)(now, fresh.observedAt);
-    if (why !== undefined) return nowOtherwise(pod, why);
-  }
-  const tooFew = tooFewPods(fresh, policy, targets.length);
-  if (tooFew !== undefined) return { reason: "would_breach_minimum", detail: tooFew };
-  return tooLate(targets, rotation);
-}
-
-/** What speaks against the removal of this target, whenever it is looked at: the rule by which it was chosen. */
-function objectionTo({ controller }: PodInfo, policy: Policy): Objection {
-  return (now, at) => {
-    if (now.controller.uid !== controller.uid) return `a pod of ${now.controller.kind}/${now.controller.name}`;
-    return ineligibility(candidate(now, at), policy);
-  };
-}
-
-function tooLate(targets: readonly Target[], { policy, clock, deadline }: Rotation): Halt | undefined {
-  const needed = graceOf(targets.map(({ pod }) => pod)) + policy.replacementTimeoutSeconds;
-  const left = Math.max(0, Math.floor((deadline.getTime() - clock.now().getTime()) / 1_000));
-  if (left >= needed) return undefined;
-  const [rest, whole] = [formatDuration(left), formatDuration(needed)];
-  return { reason: "deadline_near", detail: `${rest} are left of RUN_DEADLINE, and one removal may take ${whole}` };
-}
-
-/** The longest of their grace periods, in seconds. */
-function graceOf(pods: readonly PodInfo[]): number {
-  return Math.max(...pods.map(({ graceSeconds }) => graceSeconds));
-}
-
-async function evict({ pod, role, score }: Target, rotation: Rotation): Promise<EvictReply> {
-  const { cluster, narrator, policy, signal } = rotation;
+async function evict(
+  { pod, role, score }: Target,
+  isOld: () => boolean,
+  { cluster, narrator, policy, signal }: Rotation,
+): Promise<EvictReply> {
   signal.throwIfAborted();
   narrator.info(`Asking for the eviction of ${pod.name}: ${roleWords(role)}, score ${score.toFixed(2)}.`, {
     pod: pod.name,
     role,
   });
-  return await cluster.evict(pod, objectionTo(pod, policy), signal);
+  const objection = objectionTo(pod, policy);
+  return await cluster.evict(pod, (now, at) => objection(now, at) ?? (isOld() ? SEEN_TOO_LONG_AGO : undefined), signal);
 }
 
 /** Puts a removal on record, or, after an answer that does not tell, takes it back: nothing is evicted then. */
@@ -242,81 +260,6 @@ async function strike(pod: PodInfo, { lock, narrator }: Rotation): Promise<void>
     const error = asRebalancerError(thrown);
     narrator.warn(`The record may still count ${pod.name} as removed: ${error.message}.`, { pod: pod.name, error });
   }
-}
-
-/** Waits until these pods are gone and as many pods are Ready as before, or as many as the workload now wants. */
-async function replacementOf(evicted: readonly PodInfo[], before: Snapshot, rotation: Rotation): Promise<void> {
-  const { cluster, clock, narrator, policy, signal } = rotation;
-  const started = clock.now().getTime();
-  const patience = graceOf(evicted) + policy.replacementTimeoutSeconds;
-  const pod = evicted.map(({ name }) => name).join(", ");
-  const [was, is, it] = evicted.length === 1 ? ["was", "is", "it is"] : ["were", "are", "they are"];
-  const uids = new Set(evicted.map(({ uid }) => uid));
-  const settled = settlingPods(before);
-  for (;;) {
-    const now = await cluster.observe(signal);
-    const wanted = Math.min(readyPods(before.pods).length, now.workload?.replicas ?? Number.POSITIVE_INFINITY);
-    const count = settled(now);
-    const gone = !now.pods.some(({ uid }) => uids.has(uid));
-    const obstacle = gone ? lacking(count, wanted, now) : `${it} still terminating`;
-    const waited = (clock.now().getTime() - started) / 1_000;
-    if (obstacle === undefined) {
-      narrator.info(`${pod} ${is} replaced: ${count} pods are Ready.`, {
-        pod,
-        ms: Math.round(waited * 1_000),
-      });
-      return;
-    }
-    if (waited >= patience) {
-      throw new RebalancerError(
-        "REPLACEMENT_LATE",
-        `${pod} ${was} evicted and ${is} not replaced after ${formatDuration(Math.round(waited))}: ${obstacle}`,
-      );
-    }
-    await clock.sleep(LOOK_EVERY_MILLIS, signal);
-  }
-}
-
-/** What keeps the group from being whole again; where more pods are there than are asked for, some are about to go. */
-function lacking(count: number, wanted: number, { pods, workload }: Snapshot): string | undefined {
-  if (count < wanted) return `${count} of ${wanted} pods are Ready`;
-  if (workload === undefined || workload.rollout !== undefined) return undefined;
-  const there = pods.filter(({ terminating }) => !terminating).length;
-  return there > workload.replicas ? `${there} pods are there, ${workload.replicas} are asked for` : undefined;
-}
-
-/**
- * Counts pods that were Ready before and still are, and new ones that have been Ready for long enough: since they were first seen
- * so, because the time in the Ready condition is that of a node's clock.
- *
- * @returns a function that takes one look after the other.
- */
-function settlingPods(before: Snapshot): (now: Snapshot) => number {
-  const existed = new Set(before.pods.map(({ uid }) => uid));
-  const wereReady = new Set(readyPods(before.pods).map(({ uid }) => uid));
-  let firstSeen = new Map<string, number>();
-  return (now) => {
-    const at = now.observedAt.getTime();
-    const earlier = firstSeen;
-    firstSeen = new Map(
-      readyPods(now.pods).map((pod) => {
-        const key = readinessOf(pod);
-        return [key, earlier.get(key) ?? at];
-      }),
-    );
-    // Both times are cut to whole seconds: their difference may be one too large.
-    const holdMillis = (Math.max(now.workload?.minReadySeconds ?? 0, LEAST_READY_SECONDS) + 1) * 1_000;
-    const settled = readyPods(now.pods).filter((pod) => {
-      if (existed.has(pod.uid)) return wereReady.has(pod.uid);
-      return at - (firstSeen.get(readinessOf(pod)) ?? at) >= holdMillis;
-    });
-    return settled.length;
-  };
-}
-
-/** Another time in the Ready condition is another readiness: the pod was not Ready in between. */
-function readinessOf({ uid, readySince }: PodInfo): string {
-  return `${uid} ${readySince?.getTime()}`;
 }
 
 function skipped(halt: Halt): Ending {

@@ -41,6 +41,7 @@ export function createSimulatedCluster(
     async removing({ name, uid }) {
       removals.push({ at: clock.now(), pod: name, uid });
     },
+    confirm() {},
     async refused({ uid }) {
       removals.splice(
         removals.findLastIndex((removal) => removal.uid === uid),

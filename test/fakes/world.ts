@@ -214,6 +214,7 @@ function fakeLock(world: World): Lock {
       world.removals.push({ at, pod: pod.name, uid: pod.uid });
       world.history.push({ what: "recorded", uid: pod.uid, at: at.getTime() });
     },
+    confirm: () => world.lost.signal.throwIfAborted(),
     async refused(pod) {
       world.lost.signal.throwIfAborted();
       world.removals = world.removals.filter(({ uid }) => uid !== pod.uid);

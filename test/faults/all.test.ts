@@ -19,6 +19,7 @@ import "./evictions.suite.ts";
 import "./connections.suite.ts";
 import "./clock-skew.suite.ts";
 import "./workloads.suite.ts";
+import "./old-looks.suite.ts";
 import "./stopping.suite.ts";
 import "./push.suite.ts";
 import "./surroundings.suite.ts";
