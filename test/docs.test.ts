@@ -1,7 +1,7 @@
 /** Holds the documentation and the manifests to the code. */
 
 import { existsSync, globSync, readFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 
 import { describe, expect, it } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
@@ -281,6 +281,16 @@ function literalsOf({ configMapGenerator }: Kustomization): Record<string, strin
   return Object.fromEntries(literals.map((literal) => literal.split(/=(.*)/s).slice(0, 2)));
 }
 
+interface MountedPod {
+  readonly containers: [
+    {
+      readonly env: readonly { readonly name: string; readonly value?: string }[];
+      readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[];
+    },
+  ];
+  readonly volumes: readonly object[];
+}
+
 describe("the manifests", () => {
   const cronJob = parse(read("deploy/kubernetes/base/cronjob.yaml"));
   const job = cronJob.spec.jobTemplate.spec;
@@ -306,6 +316,24 @@ describe("the manifests", () => {
   it("push what the alerts read to the server that is queried", async () => {
     const { prometheus, push } = await loadConfig("run", [], { env: base });
     expect(push?.url.origin).toBe(prometheus.endpoint.url.origin);
+  });
+
+  it("mount both files with credentials from Secrets, once their comment signs are off", () => {
+    const commented = read("deploy/kubernetes/base/cronjob.yaml").split("\n");
+    const lines = commented.map((line) =>
+      line.replace(/^( *)# (- name:| {2}(?!kubectl)|volumes:|volumeMounts:)/, "$1$2"),
+    );
+    const { spec } = parse(lines.join("\n")).spec.jobTemplate.spec.template as { spec: MountedPod };
+    const [{ env, volumeMounts }] = spec.containers;
+    const files = env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value] as const]));
+    expect(files.map(([name]) => name)).toEqual(["PROMETHEUS_HTTP_CONFIG", "KAFKA_CONFIG"]);
+    for (const [, file] of files) {
+      const { name } = volumeMounts.find(({ mountPath }) => file.startsWith(`${mountPath}/`)) ?? {};
+      expect(spec.volumes).toContainEqual({ name, secret: { secretName: `pod-rebalancer-${name}` } });
+      // As the comment says that the Secret is made.
+      const command = `create secret generic -n NAMESPACE pod-rebalancer-${name} --from-file=${basename(file)}`;
+      expect(commented.join("\n")).toContain(command);
+    }
   });
 
   it("end a Job 60 s after the run should have ended by itself", async () => {
