@@ -5,19 +5,35 @@ import { compareText } from "./java-group.ts";
 import { type Claims, remove, type StickyGroup, withoutTaken } from "./sticky-claims.ts";
 import { type Moves, noMoves, noteMove, whichToMove } from "./sticky-moves.ts";
 
+/** A member, while the phases give to it and take from it. */
+interface Seat {
+  readonly id: string;
+  /** Its place among all by id, which decides between those with equally many. */
+  readonly rank: number;
+  /** Its topics that exist. */
+  readonly wishes: ReadonlySet<string>;
+  /** How many partitions it could have at most. */
+  readonly reach: number;
+  own: TopicPartition[];
+  /** Has nothing to give and nothing to take, and takes no part any more. */
+  aside: boolean;
+}
+
 /** What the phases work on. */
 interface Balance {
+  /** In the client's order. */
+  readonly seats: readonly Seat[];
   /** Topic -> the members that subscribe to it, in the client's order. */
-  readonly subscribers: ReadonlyMap<string, readonly string[]>;
-  /** Member -> its topics that exist. */
-  readonly wishes: ReadonlyMap<string, readonly string[]>;
+  readonly subscribers: ReadonlyMap<string, readonly Seat[]>;
   readonly partitionsOf: ReadonlyMap<string, readonly TopicPartition[]>;
-  /** Members whose partitions may still change, and what they have. */
-  readonly hands: Map<string, TopicPartition[]>;
-  readonly owners: Map<TopicPartition, string>;
+  readonly owners: Map<TopicPartition, Seat>;
   /** Who owned a partition in an older generation than the newest one. */
-  readonly formerOwners: ReadonlyMap<TopicPartition, string>;
+  readonly formerOwners: ReadonlyMap<TopicPartition, Seat>;
+  /** Nobody holds a partition that is gone, and nobody is a former owner: then no partition is held twice, either. */
+  readonly plain: boolean;
   readonly moves: Moves;
+  /** Topic -> its subscriber with the fewest, until the next change. */
+  readonly least: Map<string, Seat>;
 }
 
 /**
@@ -30,51 +46,66 @@ interface Balance {
  */
 export function assignToUnequal(group: StickyGroup, claims: Claims): Map<string, TopicPartition[]> {
   const { balance, lostSubscription } = keepSubscribed(group, claims);
+  const { seats } = balance;
   const all = byFewestSubscribers(balance);
-  const beginning = [...balance.hands.values()].every((own) => own.length === 0);
-  const kept = [...balance.hands.values()]
-    .flat()
+  const beginning = seats.every(({ own }) => own.length === 0);
+  const kept = seats
+    .flatMap(({ own }) => own)
     .toSorted((one, other) => compareTopics(balance, one.topic, other.topic) || one.partition - other.partition);
   const free = withoutTaken(all, kept);
   for (const partition of free) giveToLeast(balance, partition);
 
   const movable = (partition: TopicPartition): boolean => subscribersOf(balance, partition.topic).length > 1;
-  const aside = setAside(balance);
-  const before = new Map([...balance.hands].map(([member, own]) => [member, [...own]]));
+  setAside(balance);
+  const active = seats.filter(({ aside }) => !aside);
+  const before = active.map(({ own }) => [...own]);
   if (!lostSubscription) evenOut(balance, free.filter(movable));
   const changed = evenOut(balance, all.filter(movable));
-  const undo = !beginning && changed && unevenness(balance.hands) >= unevenness(before);
-  return new Map([...(undo ? before : balance.hands), ...aside]);
+  const undo = !beginning && changed && unevenness(active.map(({ own }) => own)) >= unevenness(before);
+  const hands = active.map(({ id, own }, place) => [id, undo ? (before[place] ?? []) : own] as const);
+  return new Map([...hands, ...seats.filter(({ aside }) => aside).map(({ id, own }) => [id, own] as const)]);
 }
 
 function keepSubscribed(group: StickyGroup, { owned }: Claims): { balance: Balance; lostSubscription: boolean } {
-  const wishes = new Map(
-    group.members.map(({ id, topics }) => [id, topics.filter((topic) => group.topics.has(topic))] as const),
-  );
-  const subscribers = [...group.topics.keys()].map(
-    (topic) => [topic, group.members.filter(({ topics }) => topics.includes(topic)).map(({ id }) => id)] as const,
-  );
-  const hands = new Map(
-    [...owned].map(([member, own]) => [member, own.filter(({ topic }) => wishes.get(member)?.includes(topic))]),
-  );
-  const owners = [...hands].flatMap(([member, own]) => own.map((partition) => [partition, member] as const));
-  const lostSubscription = [...owned].some(([member, own]) => own.length > (hands.get(member)?.length ?? 0));
+  const seats = seatsOf(group, owned);
+  const seatOf = new Map(seats.map((seat) => [seat.id, seat]));
+  const subscribers = new Map<string, Seat[]>([...group.topics.keys()].map((topic) => [topic, []]));
+  for (const seat of seats) for (const topic of seat.wishes) subscribers.get(topic)?.push(seat);
+  const former = formerOwners(group.members, seatOf);
+  const exists = ({ topic, partition }: TopicPartition): boolean => partition < (group.topics.get(topic) ?? 0);
   return {
     balance: {
-      subscribers: new Map(subscribers),
-      wishes,
+      seats,
+      subscribers,
       partitionsOf: group.partitionsOf,
-      hands,
-      owners: new Map(owners),
-      formerOwners: formerOwners(group.members),
+      owners: new Map(seats.flatMap((seat) => seat.own.map((partition) => [partition, seat] as const))),
+      formerOwners: former,
+      plain: former.size === 0 && seats.every(({ own }) => own.every(exists)),
       moves: noMoves(),
+      least: new Map(),
     },
-    lostSubscription,
+    lostSubscription: seats.some(({ id, own }) => (owned.get(id)?.length ?? 0) > own.length),
   };
 }
 
+function seatsOf({ topics, members }: StickyGroup, owned: Claims["owned"]): Seat[] {
+  const ranks = new Map(members.map(({ id }) => id).toSorted(compareText).map((id, rank) => [id, rank]));
+  return members.map((member) => {
+    const wishes = member.topics.filter((topic) => topics.has(topic));
+    const wanted = new Set(wishes);
+    return {
+      id: member.id,
+      rank: ranks.get(member.id) ?? 0,
+      wishes: wanted,
+      reach: wishes.reduce((sum, topic) => sum + (topics.get(topic) ?? 0), 0),
+      own: (owned.get(member.id) ?? []).filter(({ topic }) => wanted.has(topic)),
+      aside: false,
+    };
+  });
+}
+
 /** Of several, the one of the newest generation; of the same generation, the first. */
-function formerOwners(members: readonly Member[]): Map<TopicPartition, string> {
+function formerOwners(members: readonly Member[], seatOf: ReadonlyMap<string, Seat>): Map<TopicPartition, Seat> {
   const newest = Math.max(...members.map(({ generation }) => generation));
   const former = new Map<TopicPartition, Member>();
   for (const member of members.filter(({ generation }) => generation < newest)) {
@@ -82,7 +113,12 @@ function formerOwners(members: readonly Member[]): Map<TopicPartition, string> {
       if (member.generation > (former.get(partition)?.generation ?? -Infinity)) former.set(partition, member);
     }
   }
-  return new Map([...former].map(([partition, { id }]) => [partition, id]));
+  return new Map(
+    [...former].flatMap(([partition, { id }]) => {
+      const seat = seatOf.get(id);
+      return seat === undefined ? [] : [[partition, seat] as const];
+    }),
+  );
 }
 
 function byFewestSubscribers(balance: Balance): TopicPartition[] {
@@ -96,26 +132,17 @@ function compareTopics(balance: Balance, one: string, other: string): number {
 }
 
 function giveToLeast(balance: Balance, partition: TopicPartition): void {
-  const member = leastLoaded(balance, partition.topic);
-  handOf(balance, member).push(partition);
-  balance.owners.set(partition, member);
+  const seat = leastLoaded(balance, partition.topic);
+  seat.own.push(partition);
+  balance.owners.set(partition, seat);
+  balance.least.clear();
 }
 
-/** @returns those that have nothing to give and nothing to take, out of the balance from now on. */
-function setAside({ subscribers, wishes, partitionsOf, hands }: Balance): Map<string, TopicPartition[]> {
-  const aside = new Map<string, TopicPartition[]>();
-  for (const [member, own] of hands) {
-    if (own.length < reach({ wishes, partitionsOf }, member)) continue;
-    if (own.some(({ topic }) => (subscribers.get(topic)?.length ?? 0) > 1)) continue;
-    aside.set(member, own);
-    hands.delete(member);
-  }
-  return aside;
-}
-
-/** How many partitions a member could have at most. */
-function reach({ wishes, partitionsOf }: Pick<Balance, "wishes" | "partitionsOf">, member: string): number {
-  return (wishes.get(member) ?? []).reduce((sum, topic) => sum + (partitionsOf.get(topic)?.length ?? 0), 0);
+/** Those that have nothing to give and nothing to take are out of the balance from now on. */
+function setAside({ seats, subscribers, least }: Balance): void {
+  const isWantedByOthers = ({ topic }: TopicPartition): boolean => (subscribers.get(topic)?.length ?? 0) > 1;
+  for (const seat of seats) seat.aside = seat.own.length >= seat.reach && !seat.own.some(isWantedByOthers);
+  least.clear();
 }
 
 /** More passes than any group takes whose balancing ends: seldom more than three. */
@@ -129,11 +156,16 @@ const MOST_PASSES = 200;
  */
 function evenOut(balance: Balance, candidates: readonly TopicPartition[]): boolean {
   let everMoved = false;
+  // Asked again after a move only: between two, nothing changes.
+  let even: boolean | undefined;
   for (let pass = 0; pass < MOST_PASSES; pass += 1) {
     let moved = false;
     for (const partition of candidates) {
-      if (isEven(balance)) break;
-      if (moveIfBetter(balance, partition)) moved = true;
+      even ??= hasNothingToMove(balance);
+      if (even) break;
+      if (!moveIfBetter(balance, partition)) continue;
+      even = undefined;
+      moved = true;
     }
     if (!moved) return everMoved;
     everMoved = true;
@@ -141,37 +173,51 @@ function evenOut(balance: Balance, candidates: readonly TopicPartition[]): boole
   throw new Error("the assignor never ends: it moves the same partitions in a circle");
 }
 
+/**
+ * As the client asks it before each partition, which ends the balancing. In a plain group it ends as it does without: whoever lacks a
+ * partition of a member with two more is one that {@link moveIfBetter} finds, too. To ask all the same costs as much as all else
+ * together, many times over.
+ */
+function hasNothingToMove(balance: Balance): boolean {
+  return !balance.plain && isEven(balance);
+}
+
 /** A former owner with fewer partitions has it back; otherwise the subscriber with the fewest gets it. */
 function moveIfBetter(balance: Balance, partition: TopicPartition): boolean {
-  const size = handOf(balance, balance.owners.get(partition)).length;
-  const relieves = (member: string): boolean => size > handOf(balance, member).length + 1;
+  const size = handOf(balance.owners.get(partition)).length;
+  const relieves = (seat: Seat): boolean => size > handOf(seat).length + 1;
   const former = balance.formerOwners.get(partition);
   if (former !== undefined && relieves(former)) {
     move(balance, partition, former);
     return true;
   }
-  if (!subscribersOf(balance, partition.topic).some(relieves)) return false;
-  move(balance, partition, leastLoaded(balance, partition.topic));
+  const { topic } = partition;
+  // In a plain group nobody that subscribes stands aside, so that the one with the fewest answers for all.
+  const asked = balance.plain ? [leastLoaded(balance, topic)] : subscribersOf(balance, topic);
+  if (!asked.some(relieves)) return false;
+  move(balance, partition, leastLoaded(balance, topic));
   return true;
 }
 
-function move(balance: Balance, asked: TopicPartition, to: string): void {
-  const partition = whichToMove(balance.moves, asked, { from: balance.owners.get(asked) ?? "", to });
-  const from = balance.owners.get(partition) ?? "";
-  noteMove(balance.moves, partition, { from, to });
-  remove(handOf(balance, from), partition);
-  handOf(balance, to).push(partition);
+function move(balance: Balance, asked: TopicPartition, to: Seat): void {
+  const partition = whichToMove(balance.moves, asked, { from: balance.owners.get(asked)?.id ?? "", to: to.id });
+  const from = balance.owners.get(partition);
+  noteMove(balance.moves, partition, { from: from?.id ?? "", to: to.id });
+  remove(handOf(from), partition);
+  handOf(to).push(partition);
   balance.owners.set(partition, to);
+  balance.least.clear();
 }
 
 /** Nobody could have a partition of somebody who has at least two more. */
 function isEven(balance: Balance): boolean {
-  const sizes = [...balance.hands.values()].map((own) => own.length);
+  const active = balance.seats.filter(({ aside }) => !aside);
+  const sizes = active.map(({ own }) => own.length);
   if (Math.min(...sizes) >= Math.max(...sizes) - 1) return true;
-  const owned = ownedByTopic(balance);
-  return [...balance.hands].every(([member, own]) => {
-    if (own.length === reach(balance, member)) return true;
-    return (balance.wishes.get(member) ?? []).every((topic) => !couldTake(own, owned.get(topic) ?? []));
+  const owned = ownedByTopic(balance, active);
+  return active.every(({ own, reach, wishes }) => {
+    if (own.length === reach) return true;
+    return [...wishes].every((topic) => !couldTake(own, owned.get(topic) ?? []));
   });
 }
 
@@ -186,8 +232,8 @@ interface OwnedPartition {
   readonly size: number;
 }
 
-function ownedByTopic({ hands, partitionsOf }: Balance): Map<string, OwnedPartition[]> {
-  const sizes = new Map([...hands.values()].flatMap((own) => own.map((partition) => [partition, own.length] as const)));
+function ownedByTopic({ partitionsOf }: Balance, active: readonly Seat[]): Map<string, OwnedPartition[]> {
+  const sizes = new Map(active.flatMap(({ own }) => own.map((partition) => [partition, own.length] as const)));
   return new Map(
     [...partitionsOf].map(([topic, partitions]) => [
       topic,
@@ -197,8 +243,8 @@ function ownedByTopic({ hands, partitionsOf }: Balance): Map<string, OwnedPartit
 }
 
 /** The sum of the differences between any two members. */
-function unevenness(hands: ReadonlyMap<string, readonly TopicPartition[]>): number {
-  const sizes = [...hands.values()].map((own) => own.length);
+function unevenness(hands: readonly (readonly TopicPartition[])[]): number {
+  const sizes = hands.map((own) => own.length);
   return sizes.reduce(
     (sum, size, at) => sum + sizes.slice(at).reduce((part, other) => part + Math.abs(size - other), 0),
     0,
@@ -206,23 +252,28 @@ function unevenness(hands: ReadonlyMap<string, readonly TopicPartition[]>): numb
 }
 
 /** Of the subscribers that still take part: the one with the fewest partitions, by id among equals. */
-function leastLoaded({ subscribers, hands }: Balance, topic: string): string {
-  const able = (subscribers.get(topic) ?? []).flatMap((member) => {
-    const own = hands.get(member);
-    return own === undefined ? [] : [{ member, size: own.length }];
-  });
-  const [least] = able.toSorted((one, other) => one.size - other.size || compareText(one.member, other.member));
+function leastLoaded(balance: Balance, topic: string): Seat {
+  const known = balance.least.get(topic);
+  if (known !== undefined) return known;
+  let least: Seat | undefined;
+  for (const seat of subscribersOf(balance, topic)) {
+    if (!seat.aside && (least === undefined || hasLess(seat, least))) least = seat;
+  }
   if (least === undefined) throw new Error("the assignor has nobody for a partition");
-  return least.member;
+  balance.least.set(topic, least);
+  return least;
 }
 
-function subscribersOf({ subscribers }: Balance, topic: string): readonly string[] {
+function hasLess(one: Seat, other: Seat): boolean {
+  return one.own.length < other.own.length || (one.own.length === other.own.length && one.rank < other.rank);
+}
+
+function subscribersOf({ subscribers }: Balance, topic: string): readonly Seat[] {
   return subscribers.get(topic) ?? [];
 }
 
 /** @throws Error where the client's own assignor fails: who stands aside is not there any more. */
-function handOf({ hands }: Balance, member: string | undefined): TopicPartition[] {
-  const own = hands.get(member ?? "");
-  if (own === undefined) throw new Error("the assignor lost a member that it set aside");
-  return own;
+function handOf(seat: Seat | undefined): TopicPartition[] {
+  if (seat === undefined || seat.aside) throw new Error("the assignor lost a member that it set aside");
+  return seat.own;
 }
