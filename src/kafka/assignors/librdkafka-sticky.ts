@@ -1,10 +1,13 @@
 import { allPartitions, type Assignment, type Member, type TopicPartition } from "./assignor.ts";
 import { compareText } from "./java-group.ts";
 import { insist, Movements } from "./librdkafka-movements.ts";
+import { UnpredictableAssignment } from "./unpredictable.ts";
 
 /** What a member holds while the assignor works. */
 interface Hand {
   readonly id: string;
+  /** Its place among all by id, which decides between those who hold as many. */
+  readonly rank: number;
   readonly topics: ReadonlySet<string>;
   /** How many partitions the member could hold at most. */
   readonly reach: number;
@@ -28,15 +31,20 @@ interface Group {
 
 interface Topic {
   readonly partitions: readonly TopicPartition[];
-  readonly subscribers: readonly string[];
+  /** In the order of the members. */
+  readonly subscribers: readonly Hand[];
 }
+
+/** By topic, whoever holds the least of those who want it, until the next change. */
+type Least = Map<string, Hand | undefined>;
 
 /** What may still be moved, and between whom. */
 interface Scope {
   readonly group: Group;
-  /** From the one who holds the least to the one who holds the most. */
-  readonly ranked: Hand[];
+  readonly least: Least;
   readonly movements: Movements;
+  /** No two generations claim a partition: then each has one holder, who is its owner. */
+  readonly plain: boolean;
 }
 
 /**
@@ -59,32 +67,44 @@ export function librdkafkaSticky(partitions: ReadonlyMap<string, number>, member
   claim(group, members);
   const candidates = inOrderOfMoving(group);
   const { orphans, revoked } = dropInvalid(group, candidates);
-  const ranked = [...group.hands.values()];
-  rank(ranked);
-  const initializing = ranked.at(-1)?.partitions.length === 0;
-  for (const orphan of orphans) give(group, ranked, orphan);
-  const scope = narrow(group, ranked);
+  const initializing = [...group.hands.values()].every(({ partitions: held }) => held.length === 0);
+  const least: Least = new Map();
+  for (const orphan of orphans) give(group, least, orphan);
+  const scope = narrow(group);
   const movable = (some: readonly TopicPartition[]): TopicPartition[] => some.filter((one) => canMove(group, one));
-  const before = scope.ranked.map((hand) => ({ hand, partitions: [...hand.partitions] }));
+  const open = [...scope.group.hands.values()];
+  const before = open.map((hand) => ({ hand, partitions: [...hand.partitions] }));
   if (!revoked) even(scope, movable(orphans));
   const changed = even(scope, movable(candidates));
-  const gained = imbalance(scope.ranked.map(countOf)) < imbalance(before.map(countOf));
+  const gained = imbalance(open.map(countOf)) < imbalance(before.map(countOf));
   if (!initializing && changed && !gained) for (const { hand, partitions: kept } of before) hand.partitions = kept;
   return new Map([...group.hands.values()].map((hand) => [hand.id, hand.partitions]));
 }
 
 function seat(partitions: ReadonlyMap<string, number>, members: readonly Member[]): Group {
-  const topics = new Map<string, Topic>();
-  for (const [topic, numbered] of allPartitions(partitions)) {
-    const subscribers = members.filter((member) => member.topics.includes(topic)).map(({ id }) => id);
-    if (numbered.length > 0 && subscribers.length > 0) topics.set(topic, { partitions: numbered, subscribers });
-  }
-  const hands = members.map((member): [string, Hand] => {
-    const wanted = new Set(member.topics);
-    const reach = [...topics].reduce((sum, [name, topic]) => sum + (wanted.has(name) ? topic.partitions.length : 0), 0);
-    return [member.id, { id: member.id, topics: wanted, reach, partitions: [] }];
+  const wanted = new Set(members.flatMap((member) => member.topics));
+  const existing = [...allPartitions(partitions)].filter(([topic, all]) => all.length > 0 && wanted.has(topic));
+  const ranks = new Map(
+    members
+      .map(({ id }) => id)
+      .toSorted(compareText)
+      .map((id, rank) => [id, rank]),
+  );
+  const hands = members.map((member): Hand => {
+    const topics = new Set(member.topics);
+    const reach = existing.reduce((sum, [topic, all]) => sum + (topics.has(topic) ? all.length : 0), 0);
+    return { id: member.id, rank: ranks.get(member.id) ?? 0, topics, reach, partitions: [] };
   });
-  return { topics, hands: new Map(hands), owners: new Map(), previous: new Map() };
+  const topics = existing.map(([topic, all]): [string, Topic] => [
+    topic,
+    { partitions: all, subscribers: hands.filter((hand) => hand.topics.has(topic)) },
+  ]);
+  return {
+    topics: new Map(topics),
+    hands: new Map(hands.map((hand) => [hand.id, hand])),
+    owners: new Map(),
+    previous: new Map(),
+  };
 }
 
 /** Gives each member what it says it owns; of several claims to a partition that of the newest generation holds. */
@@ -192,37 +212,45 @@ function dropInvalid(
 }
 
 /** Whoever holds the least, of those who want it, takes it. */
-function give(group: Group, ranked: Hand[], partition: TopicPartition): void {
-  const taker = ranked.find(({ topics }) => topics.has(partition.topic));
+function give(group: Group, least: Least, partition: TopicPartition): void {
+  const taker = leastOf(group, least, partition.topic);
   if (taker === undefined) return;
   taker.partitions.push(partition);
   group.owners.set(partition, taker.id);
-  rank(ranked);
+  least.clear();
 }
 
 /** Leaves out the members who have all they want, and nothing that another one wants. */
-function narrow(group: Group, ranked: readonly Hand[]): Scope {
-  const open = ranked.filter(
-    ({ partitions, reach }) => partitions.length < reach || partitions.some((partition) => canMove(group, partition)),
+function narrow(group: Group): Scope {
+  const open = [...group.hands].filter(
+    ([, { partitions, reach }]) =>
+      partitions.length < reach || partitions.some((partition) => canMove(group, partition)),
   );
-  const ids = new Set(open.map(({ id }) => id));
-  const hands = new Map([...group.hands].filter(([id]) => ids.has(id)));
-  return { group: { ...group, hands }, ranked: open, movements: new Movements() };
+  return {
+    group: { ...group, hands: new Map(open) },
+    least: new Map(),
+    movements: new Movements(),
+    plain: group.previous.size === 0,
+  };
 }
+
+/** More passes than any group takes whose balancing ends. */
+const MOST_PASSES = 200;
 
 /**
  * Goes through these partitions until none of them moves any more, or the group is balanced.
  *
  * @returns whether any was moved.
+ * @throws UnpredictableAssignment where the library would never end.
  */
 function even(scope: Scope, partitions: readonly TopicPartition[]): boolean {
   let changed = false;
   // Asked again after a move only: between two, nothing changes.
   let balanced: boolean | undefined;
-  for (let modified = true; modified;) {
-    modified = false;
+  for (let pass = 0; pass < MOST_PASSES; pass += 1) {
+    let modified = false;
     for (const partition of partitions) {
-      balanced ??= isBalanced(scope);
+      balanced ??= hasNothingToMove(scope);
       if (balanced) break;
       const taker = takerOf(scope, partition);
       if (taker === undefined) continue;
@@ -231,33 +259,54 @@ function even(scope: Scope, partitions: readonly TopicPartition[]): boolean {
       modified = true;
       changed = true;
     }
+    if (!modified) return changed;
   }
-  return changed;
+  throw new UnpredictableAssignment("librdkafka's sticky assignor never ends on this group");
+}
+
+/**
+ * As the library asks it before each partition, which ends the balancing. In a plain group it ends as it does without: nobody takes
+ * anything from anybody then. To ask all the same would cost more than all else together.
+ */
+function hasNothingToMove(scope: Scope): boolean {
+  return !scope.plain && isBalanced(scope);
 }
 
 /** Who should have the partition instead: the one who had it before, or whoever holds the least; nobody when that gains nothing. */
-function takerOf({ group, ranked }: Scope, partition: TopicPartition): Hand | undefined {
+function takerOf({ group, least, plain }: Scope, partition: TopicPartition): Hand | undefined {
   const owner = handOf(group, group.owners.get(partition));
   const holdsTwoLess = (hand: Hand): boolean => hand.partitions.length + 1 < owner.partitions.length;
+  const taker = leastOf(group, least, partition.topic);
+  if (plain) return taker !== undefined && holdsTwoLess(taker) ? taker : undefined;
   const before = group.previous.get(partition);
   if (before !== undefined && holdsTwoLess(handOf(group, before))) return handOf(group, before);
-  if (!subscribersOf(group, partition).some((id) => id !== owner.id && holdsTwoLess(handOf(group, id))))
-    return undefined;
-  return ranked.find(({ topics }) => topics.has(partition.topic));
+  const asked = subscribersOf(group, partition);
+  return asked.some(({ id }) => id !== owner.id && holdsTwoLess(handOf(group, id))) ? taker : undefined;
 }
 
-function move({ group, ranked, movements }: Scope, wanted: TopicPartition, taker: Hand): void {
+function leastOf(group: Group, known: Least, topic: string): Hand | undefined {
+  const subscribers = known.has(topic) ? [] : (group.topics.get(topic)?.subscribers ?? []);
+  let least = known.get(topic);
+  for (const hand of subscribers) {
+    if (group.hands.has(hand.id) && (least === undefined || compareHands(hand, least) < 0)) least = hand;
+  }
+  known.set(topic, least);
+  return least;
+}
+
+function move({ group, least, movements }: Scope, wanted: TopicPartition, taker: Hand): void {
   const { partition, giver } = movements.move(wanted, group.owners, taker.id);
   taker.partitions.push(partition);
   const { partitions } = handOf(group, giver);
   const place = partitions.indexOf(partition);
   if (place >= 0) partitions.splice(place, 1);
   group.owners.set(partition, taker.id);
-  rank(ranked);
+  least.clear();
 }
 
 /** No two members differ by more than one, or nobody can get a partition from one who holds more. */
-function isBalanced({ group, ranked }: Scope): boolean {
+function isBalanced({ group }: Scope): boolean {
+  const ranked = [...group.hands.values()].toSorted(compareHands);
   const least = ranked[0]?.partitions.length ?? 0;
   const most = ranked.at(-1)?.partitions.length ?? 0;
   if (least >= most - 1) return true;
@@ -299,7 +348,7 @@ function countOf({ partitions }: { readonly partitions: readonly TopicPartition[
   return partitions.length;
 }
 
-function subscribersOf({ topics }: Group, { topic, partition }: TopicPartition): readonly string[] {
+function subscribersOf({ topics }: Group, { topic, partition }: TopicPartition): readonly Hand[] {
   const found = topics.get(topic);
   return found !== undefined && partition < found.partitions.length ? found.subscribers : [];
 }
@@ -314,12 +363,8 @@ function handOf({ hands }: Group, id: string | undefined): Hand {
   return hand;
 }
 
-function rank(hands: Hand[]): void {
-  hands.sort(compareHands);
-}
-
-function compareHands(one: Pick<Hand, "id" | "partitions">, other: Pick<Hand, "id" | "partitions">): number {
-  return one.partitions.length - other.partitions.length || compareText(one.id, other.id);
+function compareHands(one: Hand, other: Hand): number {
+  return one.partitions.length - other.partitions.length || one.rank - other.rank;
 }
 
 function comparePartitions(one: TopicPartition, other: TopicPartition): number {

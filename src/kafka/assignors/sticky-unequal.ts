@@ -89,7 +89,12 @@ function keepSubscribed(group: StickyGroup, { owned }: Claims): { balance: Balan
 }
 
 function seatsOf({ topics, members }: StickyGroup, owned: Claims["owned"]): Seat[] {
-  const ranks = new Map(members.map(({ id }) => id).toSorted(compareText).map((id, rank) => [id, rank]));
+  const ranks = new Map(
+    members
+      .map(({ id }) => id)
+      .toSorted(compareText)
+      .map((id, rank) => [id, rank]),
+  );
   return members.map((member) => {
     const wishes = member.topics.filter((topic) => topics.has(topic));
     const wanted = new Set(wishes);
