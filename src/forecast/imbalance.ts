@@ -37,6 +37,8 @@ function dealtLongestFirst(rates: readonly number[], members: number): number[][
   return hands;
 }
 
+const ROUNDING = 1e-9;
+
 /** Swaps the pair of partitions that relieves the busiest member most; false when none does. */
 function swapForTheBusiest(hands: readonly number[][], loads: number[]): boolean {
   const before = Math.max(...loads);
@@ -45,7 +47,9 @@ function swapForTheBusiest(hands: readonly number[][], loads: number[]): boolean
   let best: Swap = { after: before * (1 - 1e-12), i: 0, j: 0 };
   let partner = -1;
   for (const [other, hand] of hands.entries()) {
-    if (other === busiest) continue;
+    // However well two partitions fit, the higher of two loads comes to no less than their mean.
+    const least = (before + (loads[other] ?? 0)) / 2;
+    if (other === busiest || least > best.after * (1 + ROUNDING)) continue;
     const swap = betterSwap(own, hand, [before, loads[other] ?? 0], best);
     if (swap === best) continue;
     best = swap;
@@ -73,8 +77,11 @@ function betterSwap(
   known: Swap,
 ): Swap {
   let best = known;
-  for (const [i, given] of own.entries()) {
-    for (const [j, taken] of hand.entries()) {
+  // Indices, not iterators: nothing of a forecast is gone through so often.
+  for (let i = 0; i < own.length; i += 1) {
+    const given = own[i] ?? 0;
+    for (let j = 0; j < hand.length; j += 1) {
+      const taken = hand[j] ?? 0;
       const after = Math.max(load - given + taken, other + given - taken);
       if (after < best.after) best = { after, i, j };
     }
