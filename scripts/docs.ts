@@ -303,6 +303,8 @@ const CLOSED_WHEN: Readonly<Record<HoldReason, string>> = {
     "`balanced`: no signal that reaches its floor passes its threshold. `forecast`: busiest / mean is below 1.1, or less than 2 % of it could be removed.",
   not_unusual:
     "`forecast` without partitions and their rates, or with an assignor that nobody can predict: fewer than 95 % of random deals, or of the last week, are more even, or no threshold of `balanced` is passed.",
+  planning_timeout:
+    "`forecast`: after 20 s not every candidate was looked at, and none of those that were is good enough.",
   no_gain:
     "`forecast`: no candidate's pessimistic end (p90) removes `MINIMUM_IMPROVEMENT_PERCENT` of what could be removed and 2 % of busiest / mean, makes it worse with a chance of 5 % at most, and pays back within `COOLDOWN`.",
   no_eligible_target: "No chosen pod may be removed: each is terminating, not Ready, exempt or too young.",

@@ -1117,6 +1117,27 @@ const GUARDS: readonly Guard[] = [
     instead: "",
     tests: ["src/http.test.ts"],
   },
+  {
+    prevents: "hears no signal and renews no Lease while it looks ahead",
+    file: "src/in-slices.ts",
+    code: "await clock.sleep(0, signal);",
+    instead: "",
+    tests: ["src/in-slices.test.ts", "src/rebalance.test.ts"],
+  },
+  {
+    prevents: "looks ahead for as long as it takes",
+    file: "src/in-slices.ts",
+    code: "now - begun < PLANNING_SECONDS * 1_000 ?",
+    instead: "now >= begun ?",
+    tests: ["src/in-slices.test.ts", "src/rebalance.test.ts"],
+  },
+  {
+    prevents: "calls what it has not looked at no gain",
+    file: "src/decision/by-forecast.ts",
+    code: "return candidates.length < planned;",
+    instead: "return candidates.length > planned;",
+    tests: FORECAST_TESTS,
+  },
 ];
 
 const root = resolve(import.meta.dirname, "..");

@@ -4,6 +4,7 @@ import { contradictionWithin, unownedPartitions } from "./forecast/consistency.t
 import { orderSeen } from "./forecast/order-seen.ts";
 import { ownershipOf } from "./forecast/ownership.ts";
 import { groupMark, imbalanceToday } from "./forecast/rotations.ts";
+import { inSlices } from "./in-slices.ts";
 import type { ConsumerGroup } from "./kafka/group.ts";
 import type { Clock, Cluster, GroupSource } from "./ports.ts";
 import { type Decision, type Group, NOT_REMOVED, type Policy, type RemovalResult, type Rotation } from "./types.ts";
@@ -68,7 +69,7 @@ export async function withAftermath(
     if (group !== undefined && isAtRest(group, earlier)) {
       const ownership = ownershipOf({ ...group, partitions: earlier.partitions }, pods);
       const after = imbalanceToday({ ...before, ownership });
-      return { ...rotation, after, order: orderSeen(earlier, group, atOnce) };
+      return { ...rotation, after, order: await inSlices(orderSeen(earlier, group, atOnce), ports.clock, signal) };
     }
     if (ports.clock.now().getTime() >= until) return rotation;
     await ports.clock.sleep(LOOK_EVERY_MILLIS, signal);

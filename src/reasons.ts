@@ -143,6 +143,12 @@ export const HOLD_REASONS = {
     sentence: "No pod that was to be rotated may be removed now.",
     advice: "Look at why each was passed over (age, readiness, exemption).",
   },
+  planning_timeout: {
+    exit: 4,
+    sentence: "The forecast was not ready in time, and what was ready promises too little.",
+    advice:
+      "Give the run more CPU (the limit of its container). A group that cannot be looked at in time is left alone.",
+  },
   no_gain: {
     exit: 0,
     sentence: "No rotation promises enough.",
@@ -239,8 +245,8 @@ export const EXIT_CODES = {
     advice: "Look at the group's pods first: is each removed pod replaced and Ready? Then read how the log ends.",
   },
   4: {
-    meaning: "nothing could be judged: no pods, an ambiguous group, too few metrics",
-    advice: "Correct the selector or the metrics. Until then nobody watches the group.",
+    meaning: "nothing could be judged: no pods, an ambiguous group, too few metrics, too little time to look ahead",
+    advice: "Correct the selector or the metrics, or give the run more CPU. Until then the group is not watched.",
   },
 } as const;
 

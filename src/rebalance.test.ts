@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 
 import { POLICY } from "../test/fakes/policy.ts";
+import { createToilingClock } from "../test/fakes/toiling-clock.ts";
+import { unevenSimulation } from "../test/fakes/uneven.ts";
 import { createWorld, fakeCluster, fakeMetrics, steadyPod, type World } from "../test/fakes/world.ts";
 import { RebalancerError } from "./errors.ts";
 import type { NarratorFields, Sink } from "./ports.ts";
@@ -222,5 +224,58 @@ describe("one run", () => {
       level: "warn",
       sentence: "The Event was not written: create event",
     });
+  });
+});
+
+/** A group that can be forecast; planning it takes so long at each step by its clock. */
+function slowPlanning(millis: number, changes: Partial<Ports> = {}) {
+  const { cluster, metrics, groupSource } = unevenSimulation();
+  const toiling = createToilingClock(millis);
+  const { ports, told } = portsOf(unevenWorld(), {
+    cluster,
+    metrics,
+    groups: [groupSource],
+    clock: toiling,
+    ...changes,
+  });
+  const given: string[] = [];
+  const seen: Ports["cluster"] = {
+    ...cluster,
+    async lock(...asked) {
+      const lock = await cluster.lock(...asked);
+      return lock.heldBy === undefined ? { ...lock, release: async () => void given.push("released") } : lock;
+    },
+  };
+  return { ports: { ...ports, cluster: seen }, told, given };
+}
+
+const AHEAD = { ...POLICY, strategy: "forecast" } as const;
+
+describe("a forecast that takes long", () => {
+  it("is cut after 20 s, and the run holds and says so where nothing was forecast until then", async () => {
+    const { ports, told } = slowPlanning(30_000);
+    const report = await rebalance(IDENTITY, ports, { ...AHEAD, runDeadlineSeconds: 1e6 }, NEVER);
+    expect(report).toMatchObject({ reason: "planning_timeout", exitCode: 4, removal: undefined });
+    expect(told.find(({ fields }) => fields["step"] === "decide")?.sentence).toBe(
+      "Hold (planning_timeout): no candidate was forecast within the planning budget of 20 s.",
+    );
+  });
+
+  it.each([
+    ["run_deadline", "the run took longer than 10s", { ...AHEAD, runDeadlineSeconds: 10 }, undefined],
+    ["interrupted", "told to stop by SIGTERM", AHEAD, "told to stop by SIGTERM"],
+  ] as const)("ends with %s meanwhile, and the Lease is released", async (reason, detail, limits, told) => {
+    const stop = new AbortController();
+    const narrator = portsOf(unevenWorld()).ports.narrator;
+    // The last word before the decision; what comes from outside can come with the event loop's next turn only.
+    const info: typeof narrator.info = (_sentence, fields = {}) => {
+      if (!("cause" in fields) || told === undefined) return;
+      setImmediate(() => stop.abort(new RebalancerError("CANCELLED", told)));
+    };
+    const scene = slowPlanning(60, { narrator: { ...narrator, info } });
+    const report = await rebalance(IDENTITY, scene.ports, limits, stop.signal);
+    expect(report).toMatchObject({ reason, detail, exitCode: 1, decision: undefined, removal: undefined });
+    expect(Object.keys(report.stepMillis)).toContain("decide");
+    expect(scene.given).toEqual(["released"]);
   });
 });

@@ -1,10 +1,11 @@
 /** One run, from top to bottom: observe → assess → decide → act → report. */
 
 import { rotationOf, withAftermath } from "./aftermath.ts";
-import { decide } from "./decision/decide.ts";
+import { decide, decideInSlices } from "./decision/decide.ts";
 import { formatDuration } from "./durations.ts";
 import { asRebalancerError, RebalancerError } from "./errors.ts";
 import { diagnose } from "./forecast/cause.ts";
+import { inSlices } from "./in-slices.ts";
 import { type Limits, rotate } from "./kubernetes/manager.ts";
 import {
   tellDecision,
@@ -130,7 +131,11 @@ async function runSteps(run: Progress, ports: Ports, policy: Policy, limits: Lim
   const group = (run.group = assess({ snapshot, record, ...readings }, policy));
   run.diagnosis = diagnosed(group, policy, narrator);
   await lookBackLater(group, lock, narrator);
-  const decision = (run.decision = await step("decide", async () => decide(group, policy), tellDecision));
+  const decision = (run.decision = await step(
+    "decide",
+    () => inSlices(decideInSlices(group, policy), clock, signal),
+    tellDecision,
+  ));
 
   if (decision.action === "hold" || !isOurs(lock)) return;
   const plan = { ...decision, seen: snapshot };

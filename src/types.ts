@@ -266,6 +266,8 @@ export interface Forecast {
   readonly orders: OrderWeights;
   /** Everything that was tried, the best first. */
   readonly candidates: readonly CandidateForecast[];
+  /** How many were to be tried; more than the candidates where the time was up before. */
+  readonly planned: number;
   /** One of the candidates; undefined where none is good enough. */
   readonly chosen: CandidateForecast | undefined;
 }

@@ -7,8 +7,9 @@ import { groupMark } from "../forecast/rotations.ts";
 import { PROTOCOLS } from "../kafka/assignors/protocols.ts";
 import type { ConsumerGroup, GroupMember } from "../kafka/group.ts";
 import type { SimulationSettings } from "../simulation/simulation.ts";
-import type { Decision, Policy, Rotation } from "../types.ts";
-import { decide } from "./decide.ts";
+import { OutOfTime } from "../slices.ts";
+import type { Decision, Group, Policy, Rotation } from "../types.ts";
+import { decide, decideInSlices } from "./decide.ts";
 
 const FORECAST: Policy = { ...POLICY, strategy: "forecast" };
 
@@ -151,6 +152,50 @@ describe("the decision by forecast", () => {
   it("asks the gates of every strategy first", async () => {
     expect(decide(await seen(), { ...FORECAST, suspend: true })).toMatchObject({ reason: "suspended" });
     expect(decide(await seen(), { ...FORECAST, cpuFloor: 99, lagFloor: 1e9 })).toMatchObject({ reason: "idle" });
+  });
+});
+
+/** Out of time as soon as so many candidates are forecast. */
+function cutAfter(candidates: number, group: Group, policy = FORECAST): Decision {
+  for (let slices = 0; ; slices += 1) {
+    const work = decideInSlices(group, policy);
+    let next = work.next();
+    for (let left = slices; !next.done; left -= 1) next = left > 0 ? work.next() : work.throw(new OutOfTime());
+    if ((next.value.forecast?.candidates.length ?? 0) >= candidates) return next.value;
+  }
+}
+
+describe("out of time", () => {
+  it("holds where nothing was forecast yet, and says so", async () => {
+    expect(cutAfter(0, await seen())).toMatchObject({
+      action: "hold",
+      reason: "planning_timeout",
+      detail: "no candidate was forecast within the planning budget of 20 s",
+    });
+  });
+
+  it("rotates the best of those that were forecast where it is good enough, and says that there were others", async () => {
+    const group = await seen();
+    const first = Array.from({ length: 8 }, (_none, place) => cutAfter(place + 1, group)).find(
+      ({ action }) => action === "rotate",
+    );
+    const { candidates = [], chosen, planned } = first?.forecast ?? {};
+    expect(first).toMatchObject({ targets: [{ pod: { name: chosen?.pods[0] } }] });
+    expect(candidates).toContain(chosen);
+    expect(planned).toBe(8);
+    expect(candidates.length).toBeLessThan(8);
+    expect(first?.action === "rotate" && first.because.join()).toContain(
+      `${candidates.length} of 8 candidates were forecast within the planning budget of 20 s; the rotation is expected`,
+    );
+  });
+
+  it("holds where none of those that were forecast is good enough", async () => {
+    const decision = cutAfter(3, await seen(), { ...FORECAST, minimumImprovement: 1 });
+    expect(decision).toMatchObject({
+      action: "hold",
+      reason: "planning_timeout",
+      detail: expect.stringMatching(/^busiest \/ mean is 1\.\d+; 3 of 8 candidates were .* 20 s; the best, consumer-/),
+    });
   });
 });
 

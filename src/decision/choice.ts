@@ -4,7 +4,7 @@ import type { Forecast, PassedOver, Target } from "../types.ts";
 /** Reasons to hold that only show once the strategy has chosen. */
 export type Objection = Extract<
   HoldReason,
-  "hot_partition" | "balanced" | "not_unusual" | "no_eligible_target" | "no_gain"
+  "hot_partition" | "balanced" | "not_unusual" | "no_eligible_target" | "planning_timeout" | "no_gain"
 >;
 
 /** What a strategy would do, were nothing against it. */

@@ -1,13 +1,13 @@
+import { inOneGo, type Slices } from "../slices.ts";
 import type { Decision, Group, Policy } from "../types.ts";
 import { chooseByForecast } from "./by-forecast.ts";
 import { chooseOutliers } from "./by-outliers.ts";
 import type { Choice } from "./choice.ts";
 import { firstHold } from "./gates.ts";
 
-const STRATEGIES: Readonly<Record<Policy["strategy"], (group: Group, policy: Policy) => Choice>> = {
-  balanced: chooseOutliers,
-  forecast: chooseByForecast,
-};
+function* choose(group: Group, policy: Policy): Slices<Choice> {
+  return policy.strategy === "forecast" ? yield* chooseByForecast(group, policy) : chooseOutliers(group, policy);
+}
 
 /**
  * Decides what a run does: rotate, or hold for one reason.
@@ -18,13 +18,16 @@ const STRATEGIES: Readonly<Record<Policy["strategy"], (group: Group, policy: Pol
  * @see docs/algorithm.md
  */
 export function decide(group: Group, policy: Policy): Decision {
-  let choice: Choice | undefined;
-  const choose = () => (choice ??= STRATEGIES[policy.strategy](group, policy));
-  const held = firstHold(group, policy, choose);
-  if (held !== undefined) {
-    const { passedOver = [], forecast } = choice ?? {};
-    return { action: "hold", ...held, passedOver, ...(forecast && { forecast }) };
-  }
-  const { against: _none, ...rotation } = choose();
-  return { action: "rotate", ...rotation };
+  return inOneGo(decideInSlices(group, policy));
+}
+
+/** As {@link decide}; out of time it goes by what was forecast until then. */
+export function* decideInSlices(group: Group, policy: Policy): Slices<Decision> {
+  const early = firstHold(group, policy);
+  if (early !== undefined) return { action: "hold", ...early, passedOver: [] };
+  const { against, ...rotation } = yield* choose(group, policy);
+  const held = firstHold(group, policy, { against, ...rotation });
+  if (held === undefined) return { action: "rotate", ...rotation };
+  const { passedOver, forecast } = rotation;
+  return { action: "hold", ...held, passedOver, ...(forecast && { forecast }) };
 }

@@ -3,17 +3,21 @@ import { describe, expect, it } from "vitest";
 
 import { POLICY } from "../../test/fakes/policy.ts";
 import { unevenGroup } from "../../test/fakes/uneven.ts";
+import { lowestImbalanceInSlices } from "../forecast/imbalance.ts";
 import { ownershipOf } from "../forecast/ownership.ts";
 import { groupMark } from "../forecast/rotations.ts";
 import type { ConsumerGroup, GroupMember } from "../kafka/group.ts";
 import { HOLD_REASONS, type HoldReason } from "../reasons.ts";
-import type { Group, Policy, RunRecord, Snapshot, Workload } from "../types.ts";
-import { decide } from "./decide.ts";
+import { OutOfTime } from "../slices.ts";
+import type { Decision, Group, Policy, RunRecord, Snapshot, Workload } from "../types.ts";
+import { decideInSlices } from "./decide.ts";
 import { firstWorldHold, GATES } from "./gates.ts";
 
 interface Case {
   readonly group: Group;
   readonly policy: Policy;
+  /** As soon as the first candidate is played. */
+  readonly outOfTime?: true;
 }
 
 const REASONS = Object.keys(HOLD_REASONS) as HoldReason[];
@@ -80,13 +84,22 @@ const CLOSE: Readonly<Record<HoldReason, (one: Case) => Case>> = {
   balanced: rates(() => 1, known),
   not_unusual: rates(() => 1, undefined),
   no_eligible_target: policy({ minPodAgeSeconds: 1e9 }),
+  planning_timeout: (one) => ({ ...one, outOfTime: true }),
   no_gain: policy({ minimumImprovement: 1 }),
 };
 
+function decided({ group: seen, policy: limits, outOfTime }: Case): Decision {
+  const work = decideInSlices(seen, limits);
+  const partitionRates = seen.ownership?.group.partitions.map(({ rate = 0 }) => rate) ?? [];
+  let swaps = [...lowestImbalanceInSlices(partitionRates, seen.ownership?.owners.length || 1)].length;
+  let next = work.next();
+  for (; !next.done; swaps -= 1) next = outOfTime && swaps <= 0 ? work.throw(new OutOfTime()) : work.next();
+  return next.value;
+}
+
 /** The earliest last, so that it is closed whatever the others change. */
 function decideWith(closed: readonly HoldReason[], from = ROTATED) {
-  const one = closed.toReversed().reduce((seen, reason) => CLOSE[reason](seen), from);
-  return decide(one.group, one.policy);
+  return decided(closed.toReversed().reduce((seen, reason) => CLOSE[reason](seen), from));
 }
 
 describe("the gates", () => {

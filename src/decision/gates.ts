@@ -34,8 +34,8 @@ interface WorldGate {
 interface GroupGate {
   readonly reason: HoldReason;
   readonly again?: undefined;
-  /** @param choice - makes the strategy choose, which takes long; only for those that are asked when all before are open. */
-  readonly closed: (group: Group, policy: Policy, choice: () => Choice) => Facts;
+  /** @param choice - the strategy's, once it has chosen: those that judge it are open until then. */
+  readonly closed: (group: Group, policy: Policy, choice?: Choice) => Facts;
 }
 
 /** Below this share of the wanted pods Ready, something else is wrong with the workload. */
@@ -108,11 +108,12 @@ export const GATES: readonly (WorldGate | GroupGate)[] = [
   objection("balanced"),
   objection("not_unusual"),
   objection("no_eligible_target"),
+  objection("planning_timeout"),
   objection("no_gain"),
 ];
 
-/** The first gate that holds the run back. */
-export function firstHold(group: Group, policy: Policy, choice: () => Choice): Hold | undefined {
+/** The first gate that holds the run back; without a choice, of those that come before it. */
+export function firstHold(group: Group, policy: Policy, choice?: Choice): Hold | undefined {
   for (const { reason, closed } of GATES) {
     const detail = closed(group, policy, choice);
     if (detail !== undefined) return { reason, detail };
@@ -197,7 +198,7 @@ function named(group: string | undefined): string {
 
 /** What speaks against the strategy's own choice. */
 function objection(reason: Objection): GroupGate {
-  return { reason, closed: (_group, _policy, choice) => choice().against[reason] };
+  return { reason, closed: (_group, _policy, choice) => choice?.against[reason] };
 }
 
 function suspensionOf({ kind, name, suspendedAs }: Workload): string {

@@ -1,7 +1,13 @@
 /** The group as a forecast plays with it: partitions by their place in one list, so that many outcomes are cheap to add up. */
 
 import { nameOf } from "../kafka/assignors/assignor.ts";
-import { type Group, type Order, type Protocol, replaceMembers, type Replacement } from "../kafka/assignors/orders.ts";
+import {
+  type Group,
+  type Order,
+  type Protocol,
+  type Replacement,
+  replaceMembersInSlices,
+} from "../kafka/assignors/orders.ts";
 import { PROTOCOLS } from "../kafka/assignors/protocols.ts";
 import type { ConsumerGroup, GroupMember } from "../kafka/group.ts";
 import {
@@ -13,6 +19,7 @@ import {
   randomUuid,
   UUID_LENGTH,
 } from "../random.ts";
+import type { Slices } from "../slices.ts";
 import type { Owner, Ownership } from "./ownership.ts";
 
 export interface Board {
@@ -70,9 +77,10 @@ export type Plan = readonly (readonly number[])[];
  *
  * @throws UnpredictableAssignment, or Error where the assignor fails or the group does not settle.
  */
-export function replaceOwners(board: Board, plan: Plan, order: Order, random: Random): Hands {
+export function* replaceOwners(board: Board, plan: Plan, order: Order, random: Random): Slices<Hands> {
   const numbers = ownerNumbers(board.owners);
-  const replaced = plan.reduce((group, together) => {
+  let replaced = board.group;
+  for (const together of plan) {
     const replacements = together.flatMap((number): Replacement[] =>
       (board.owners[number]?.members ?? []).map((member) => {
         const id = newcomerId(member, board.owners[number]?.pod, random);
@@ -81,8 +89,8 @@ export function replaceOwners(board: Board, plan: Plan, order: Order, random: Ra
         return { leaves: member.id, joins: { id, topics, ...(instanceId !== undefined && { instanceId }) } };
       }),
     );
-    return replaceMembers(board.protocol, group, replacements, order);
-  }, board.group);
+    replaced = yield* replaceMembersInSlices(board.protocol, replaced, replacements, order);
+  }
   return handsOf(replaced, numbers, board);
 }
 

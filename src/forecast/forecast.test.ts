@@ -5,9 +5,11 @@ import { POLICY } from "../../test/fakes/policy.ts";
 import { unevenSimulation } from "../../test/fakes/uneven.ts";
 import { PROTOCOLS, type ProtocolName } from "../kafka/assignors/protocols.ts";
 import type { SimulationSettings } from "../simulation/simulation.ts";
+import { inOneGo, OutOfTime } from "../slices.ts";
 import type { CandidateForecast } from "../types.ts";
 import { type Board, boardOf } from "./board.ts";
-import { forecast, type ForecastScope } from "./forecast.ts";
+import { forecast, forecastInSlices, type ForecastScope } from "./forecast.ts";
+import type { LikelyOrder } from "./likely-orders.ts";
 import { orderSeen } from "./order-seen.ts";
 import { ownershipOf } from "./ownership.ts";
 
@@ -166,6 +168,50 @@ describe("a forecast", () => {
   });
 });
 
+/** What is known after so many slices; undefined where that is nothing. */
+function cutAfter(slices: number, ...[board, scope, policy]: Parameters<typeof forecastInSlices>) {
+  const work = forecastInSlices(board, scope, policy);
+  let next = work.next();
+  try {
+    for (let left = slices; !next.done; left -= 1) next = left > 0 ? work.next() : work.throw(new OutOfTime());
+    return next.value;
+  } catch (thrown) {
+    if (thrown instanceof OutOfTime) return undefined;
+    throw thrown;
+  }
+}
+
+describe("a forecast whose time is up", () => {
+  it.each<[string, Partial<ForecastScope>]>([
+    ["single pods", { pairs: NO_PAIRS }],
+    ["pairs at once", { orders: ONE_BARRIER }],
+    ["pairs in turn", { pairs: { atOnce: true, inTurn: true } }],
+  ])("has the same as otherwise, only less of it: %s", async (_, changes) => {
+    const board = await boardIn({ pods: 5, partitions: new Map([["orders", 15]]), wanted: () => true });
+    const scope = scopeOf(board, changes);
+    const whole = forecast(board, scope, POLICY);
+    expect(whole.planned).toBe(whole.candidates.length);
+    const slices = [...forecastInSlices(board, scope, POLICY)].length;
+    let before = 0;
+    for (let after = 0; after <= slices; after += 1) {
+      const cut = cutAfter(after, board, scope, POLICY);
+      if (cut === undefined) {
+        expect(before).toBe(0);
+        continue;
+      }
+      const { candidates, chosen, planned, ...today } = cut;
+      expect(whole).toMatchObject(today);
+      for (const one of candidates) expect(whole.candidates).toContainEqual(one);
+      expect(candidates.length).toBeGreaterThanOrEqual(before);
+      if (after < slices) expect(planned).toBeGreaterThan(candidates.length);
+      if (chosen !== undefined) expect(candidates).toContainEqual(chosen);
+      before = candidates.length;
+    }
+    expect(cutAfter(slices, board, scope, POLICY)).toEqual(whole);
+    expect(before).toBe(whole.candidates.length);
+  });
+});
+
 function expectSound({ after: { p10, p50, p90 }, worse, expected, delayed }: CandidateForecast): void {
   expect(p10).toBeLessThanOrEqual(p50);
   expect(p50).toBeLessThanOrEqual(p90);
@@ -174,6 +220,10 @@ function expectSound({ after: { p10, p50, p90 }, worse, expected, delayed }: Can
   expect(worse).toBeGreaterThanOrEqual(0);
   expect(worse).toBeLessThanOrEqual(1 + 1e-9);
   expect(delayed).toBeGreaterThanOrEqual(0);
+}
+
+function seen(...rotation: Parameters<typeof orderSeen>): LikelyOrder | undefined {
+  return inOneGo(orderSeen(...rotation));
 }
 
 describe("the order that was seen", () => {
@@ -192,7 +242,7 @@ describe("the order that was seen", () => {
     const [victim] = (await simulation.cluster.observe(NEVER)).pods;
     await simulation.cluster.evict(victim!, NONE, NEVER);
     await simulation.clock.sleep(90_000, NEVER);
-    expect(orderSeen(before, await read(), true)).toBe(order);
+    expect(seen(before, await read(), true)).toBe(order);
   });
 
   it("is told of two that went in turn, whichever was first, and not of three", async () => {
@@ -205,18 +255,18 @@ describe("the order that was seen", () => {
       await simulation.clock.sleep(90_000, NEVER);
     }
     const after = await read();
-    expect(orderSeen(before, after, false)).toBe("leave-first");
-    expect(orderSeen(before, after, true)).not.toBe("leave-first");
+    expect(seen(before, after, false)).toBe("leave-first");
+    expect(seen(before, after, true)).not.toBe("leave-first");
     await simulation.cluster.evict(pods[2]!, NONE, NEVER);
     await simulation.clock.sleep(90_000, NEVER);
-    expect(orderSeen(before, await read(), false)).toBeUndefined();
+    expect(seen(before, await read(), false)).toBeUndefined();
   });
 
   it("is not told of a group of which nobody was replaced, or with an assignor that nobody knows", async () => {
     const group = await unevenSimulation().groupSource.read([], NEVER);
-    expect(orderSeen(group!, group!, true)).toBeUndefined();
+    expect(seen(group!, group!, true)).toBeUndefined();
     const { members } = group!;
     const other = { ...group!, members: members.map((member, at) => (at === 0 ? { ...member, id: "other" } : member)) };
-    expect(orderSeen({ ...group!, protocol: undefined }, other, true)).toBeUndefined();
+    expect(seen({ ...group!, protocol: undefined }, other, true)).toBeUndefined();
   });
 });

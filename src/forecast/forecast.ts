@@ -1,10 +1,11 @@
 /** What rotating each pod, or two of them, may bring, and which rotation is the best. */
 
 import { seededRandom } from "../random.ts";
+import { inOneGo, OutOfTime, type Slices } from "../slices.ts";
 import type { CandidateForecast, Forecast, Policy } from "../types.ts";
 import type { Board, Plan } from "./board.ts";
 import { percentileOf } from "./deals.ts";
-import { imbalanceOf, lowestImbalance } from "./imbalance.ts";
+import { imbalanceOf, lowestImbalanceInSlices } from "./imbalance.ts";
 import type { OrderWeights } from "./likely-orders.ts";
 import { drawsOf, loadsOf, MATTERS, type Newcomers, play, playedOrders, type Table } from "./play.ts";
 
@@ -13,8 +14,9 @@ const SEED = 1;
 
 /**
  * What is simulated of pods that go at once, and as much again of those that go in turn: rebalances × partitions. In larger groups
- * there is one newcomer for each order, and of the candidates only those that promise most are played. A bound of work and not of
- * time, so that the same group has the same forecast.
+ * there is one newcomer for each order, and of the candidates only those that promise most are played. A bound of work, so that the
+ * same group has the same forecast; the bound of time is there for groups in which so much work takes far longer than in any that was
+ * tried.
  */
 const MOST_SIMULATED = 12_000;
 const LEAST_CANDIDATES = 2;
@@ -46,23 +48,30 @@ export interface ForecastScope {
   readonly rateError: number;
 }
 
+/** All of it, however long it takes; see {@link forecastInSlices}. */
+export function forecast(board: Board, scope: ForecastScope, policy: Policy): Forecast {
+  return inOneGo(forecastInSlices(board, scope, policy));
+}
+
 /**
  * @returns every candidate with its forecast, and the best, by the mean over all orders and errors, of those that are good enough: whose
  *   pessimistic end (p90) removes at least `minimumImprovement` of what could be removed, and 2 % of the imbalance, which seldom make it
  *   worse, and which pay back within the cooldown. Of a pair that goes in turn the second pod must bring that minimum, too.
- * @throws Error where the assignor fails.
+ *   Where the time is up before all are played: those that were, the same that come first otherwise, and the best of them.
+ * @throws OutOfTime where it is up before any could be played; Error where the assignor fails.
  */
-export function forecast(board: Board, scope: ForecastScope, policy: Policy): Forecast {
+export function* forecastInSlices(board: Board, scope: ForecastScope, policy: Policy): Slices<Forecast> {
   const { orders } = scope;
   const random = seededRandom(SEED);
   const { rates, owners, today } = board;
   const loads = loadsOf(today, rates, owners.length);
   const imbalance = imbalanceOf(loads);
   const percentile = percentileOf(imbalance, rates, owners.length, random);
-  const floor = lowestImbalance(rates, owners.length);
+  const floor = yield* lowestImbalanceInSlices(rates, owners.length);
   const table: Table = { board, orders, draws: drawsOf(board, scope.rateError, random), imbalance, floor, random };
-  const atOnce = playAtOnce(scope, loads, table);
-  const inTurn = playInTurn(scope, atOnce, table);
+  const { played: atOnce, planned } = yield* playAtOnce(scope, loads, table);
+  const { played: inTurn, planned: plannedInTurn } =
+    atOnce.length < planned ? NOTHING_PLAYED : yield* playInTurn(scope, atOnce, table);
   const isGood = (one: CandidateForecast) => isGoodEnough(one, imbalance, policy);
   const chosen = bestFirst(atOnce).find(isGood);
   const pair = bestFirst(inTurn).find(isGood);
@@ -74,6 +83,7 @@ export function forecast(board: Board, scope: ForecastScope, policy: Policy): Fo
     floor,
     orders,
     candidates: bestFirst([...atOnce, ...inTurn]),
+    planned: planned + plannedInTurn,
     chosen: isBetter ? pair : chosen,
   };
 }
@@ -96,6 +106,24 @@ function roomIn({ rates }: Board): number {
   return Math.floor(MOST_SIMULATED / Math.max(1, rates.length));
 }
 
+/** What was played of what was to be; less where the time was up. */
+interface Played {
+  readonly played: readonly CandidateForecast[];
+  readonly planned: number;
+}
+
+const NOTHING_PLAYED: Played = { played: [], planned: 0 };
+
+function* playEach(plans: readonly Plan[], newcomers: Newcomers, table: Table): Slices<Played> {
+  const played: CandidateForecast[] = [];
+  try {
+    for (const plan of plans) played.push(yield* play(plan, newcomers, table));
+  } catch (thrown) {
+    if (!(thrown instanceof OutOfTime)) throw thrown;
+  }
+  return { played, planned: plans.length };
+}
+
 /**
  * Single pods; where members leave and join in one rebalance, in which a single one gets back what it had, pairs. All of them, where
  * that is not too much; else the busiest, and of pairs the busiest with the least busy.
@@ -104,7 +132,7 @@ function playAtOnce(
   { removable, orders, pairs }: ForecastScope,
   loads: readonly number[],
   table: Table,
-): readonly CandidateForecast[] {
+): Slices<Played> {
   const together = pairs.atOnce && orders["one-barrier"] >= ONE_BARRIER_KNOWN;
   const played = playedOrders(orders);
   const room = roomIn(table.board);
@@ -113,26 +141,26 @@ function playAtOnce(
     const plans = together
       ? removable.flatMap((one, at) => removable.slice(at + 1).map((other): Plan => [[one, other]]))
       : removable.map((one): Plan => [[one]]);
-    return plans.map((plan) => play(plan, NEWCOMERS, table));
+    return playEach(plans, NEWCOMERS, table);
   }
   const [busiest = -1, ...others] = removable.toSorted((a, b) => (loads[b] ?? 0) - (loads[a] ?? 0));
   const promising = together
     ? others.toReversed().map((other): Plan => [[busiest, other]])
     : [busiest, ...others].map((one): Plan => [[one]]);
   const most = Math.max(LEAST_CANDIDATES, Math.floor(room / played.length));
-  return promising.slice(0, most).map((plan) => play(plan, ONE_EACH, table));
+  return playEach(promising.slice(0, most), ONE_EACH, table);
 }
 
 /**
  * Pairs of which the second goes once the first is replaced: two may bring what neither brings alone. Where the run ends between them, the
  * group has what the first brings, so that must not be worse than today.
  */
-function playInTurn(
+function* playInTurn(
   { orders, pairs, removable }: ForecastScope,
   singles: readonly CandidateForecast[],
   table: Table,
-): readonly CandidateForecast[] {
-  if (!pairs.inTurn || orders["leave-first"] < LEAVE_FIRST_KNOWN) return [];
+): Slices<Played> {
+  if (!pairs.inTurn || orders["leave-first"] < LEAVE_FIRST_KNOWN) return NOTHING_PLAYED;
   const { board, imbalance } = table;
   const numbers = new Map(board.owners.map(({ pod }, number) => [pod, number]));
   const harmless = bestFirst(singles).filter(({ after }) => after.p90 <= imbalance * (1 + MATTERS));
@@ -145,9 +173,19 @@ function playInTurn(
   const played = playedOrders(orders);
   const looks = Math.floor(room / (2 * played.length));
   const close = 2 * played.reduce((sum, order) => sum + NEWCOMERS_IN_TURN[order], 0);
-  const screened = plans.slice(0, looks).map((plan) => ({ plan, ...play(plan, ONE_EACH, table) }));
-  const finalists = bestFirst(screened).slice(0, Math.min(MOST_FINALISTS, Math.floor(room / close)));
-  return finalists.map(({ plan }) => play(plan, NEWCOMERS_IN_TURN, table));
+  const screened = yield* playEach(plans.slice(0, looks), ONE_EACH, table);
+  const most = Math.min(MOST_FINALISTS, Math.floor(room / close), screened.planned);
+  // Which are the best shows only once all were looked at.
+  if (screened.played.length < screened.planned) return { played: [], planned: most };
+  const finalists = bestFirst(screened.played.map((one, place) => ({ plan: plans[place] ?? [], ...one }))).slice(
+    0,
+    most,
+  );
+  return yield* playEach(
+    finalists.map(({ plan }) => plan),
+    NEWCOMERS_IN_TURN,
+    table,
+  );
 }
 
 function bestFirst<Candidate extends CandidateForecast>(candidates: readonly Candidate[]): Candidate[] {

@@ -1,10 +1,15 @@
 /** How uneven a load is, and how even it could be. */
 
+import { inOneGo, type Slices } from "../slices.ts";
+
 /** Busiest member's load / mean load; no unit, >= 1; 1 when there is no load. */
 export function imbalanceOf(loads: readonly number[]): number {
   const total = sum(loads);
   return total === 0 ? 1 : (Math.max(...loads) * loads.length) / total;
 }
+
+/** Above the mean by less than this, a member is as even as any: nobody knows rates that well. */
+const NEGLIGIBLE = 1e-6;
 
 /**
  * The floor: the least imbalance found among all assignments that give the members equal numbers of partitions (within
@@ -15,9 +20,14 @@ export function imbalanceOf(loads: readonly number[]): number {
  * @param members - >= 1.
  */
 export function lowestImbalance(rates: readonly number[], members: number): number {
+  return inOneGo(lowestImbalanceInSlices(rates, members));
+}
+
+/** As {@link lowestImbalance}, with a pause after each swap. */
+export function* lowestImbalanceInSlices(rates: readonly number[], members: number): Slices<number> {
   const hands = dealtLongestFirst(rates, members);
   const loads = hands.map(sum);
-  while (swapForTheBusiest(hands, loads));
+  while (imbalanceOf(loads) > 1 + NEGLIGIBLE && swapForTheBusiest(hands, loads)) yield;
   return imbalanceOf(loads);
 }
 
@@ -37,8 +47,6 @@ function dealtLongestFirst(rates: readonly number[], members: number): number[][
   return hands;
 }
 
-const ROUNDING = 1e-9;
-
 /** Swaps the pair of partitions that relieves the busiest member most; false when none does. */
 function swapForTheBusiest(hands: readonly number[][], loads: number[]): boolean {
   const before = Math.max(...loads);
@@ -47,10 +55,9 @@ function swapForTheBusiest(hands: readonly number[][], loads: number[]): boolean
   let best: Swap = { after: before * (1 - 1e-12), i: 0, j: 0 };
   let partner = -1;
   for (const [other, hand] of hands.entries()) {
-    // However well two partitions fit, the higher of two loads comes to no less than their mean.
-    const least = (before + (loads[other] ?? 0)) / 2;
-    if (other === busiest || least > best.after * (1 + ROUNDING)) continue;
-    const swap = betterSwap(own, hand, [before, loads[other] ?? 0], best);
+    const load = loads[other] ?? 0;
+    if (other === busiest || cannotDoBetter([before, load], best)) continue;
+    const swap = betterSwap(own, hand, [before, load], best);
     if (swap === best) continue;
     best = swap;
     partner = other;
@@ -68,6 +75,13 @@ interface Swap {
   readonly after: number;
   readonly i: number;
   readonly j: number;
+}
+
+const ROUNDING = 1e-9;
+
+/** However well two partitions fit, the higher of two loads comes to no less than their mean. */
+function cannotDoBetter([load, other]: readonly [number, number], { after }: Swap): boolean {
+  return (load + other) / 2 > after * (1 + ROUNDING);
 }
 
 function betterSwap(

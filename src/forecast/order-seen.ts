@@ -1,9 +1,10 @@
 /** In which order the members left and joined, told by what the group came to. */
 
 import { nameOf } from "../kafka/assignors/assignor.ts";
-import { replaceMembers, type Replacement } from "../kafka/assignors/orders.ts";
+import { type Group, type Protocol, type Replacement, replaceMembersInSlices } from "../kafka/assignors/orders.ts";
 import { PROTOCOLS } from "../kafka/assignors/protocols.ts";
 import type { ConsumerGroup, GroupMember } from "../kafka/group.ts";
+import { OutOfTime, type Slices } from "../slices.ts";
 import { assignorGroupOf } from "./board.ts";
 import { LIKELY_ORDERS, type LikelyOrder } from "./likely-orders.ts";
 
@@ -11,24 +12,42 @@ import { LIKELY_ORDERS, type LikelyOrder } from "./likely-orders.ts";
  * @param before - at rest.
  * @param after - the same group at rest, some of whose members were replaced.
  * @param atOnce - whether all of them went at once, or each once the one before was replaced.
- * @returns the only order that comes to exactly this; undefined where several do, or none.
+ * @returns the only order that comes to exactly this; undefined where several do, or none, or where the time is up before that is known.
  */
-export function orderSeen(before: ConsumerGroup, after: ConsumerGroup, atOnce: boolean): LikelyOrder | undefined {
+export function* orderSeen(
+  before: ConsumerGroup,
+  after: ConsumerGroup,
+  atOnce: boolean,
+): Slices<LikelyOrder | undefined> {
   if (before.protocol === undefined) return undefined;
   const protocol = PROTOCOLS[before.protocol];
   const leavers = without(before.members, after.members);
   const joiners = without(after.members, before.members);
   if (leavers.length === 0 || leavers.length !== joiners.length) return undefined;
-  const group = assignorGroupOf(before);
-  const came = assignmentOf(after.members);
   const courses = coursesOf(leavers, joiners, atOnce);
-  const fitting = LIKELY_ORDERS.filter((order) =>
-    courses.some((course) => {
-      const end = course.reduce((now, together) => replaceMembers(protocol, now, together, order), group);
-      return assignmentOf(end.members) === came;
-    }),
-  );
+  const came = assignmentOf(after.members);
+  const fitting: LikelyOrder[] = [];
+  try {
+    for (const order of LIKELY_ORDERS) {
+      const ends = yield* endsOf(assignorGroupOf(before), protocol, courses, order);
+      if (ends.includes(came)) fitting.push(order);
+    }
+  } catch (thrown) {
+    if (thrown instanceof OutOfTime) return undefined;
+    throw thrown;
+  }
   return fitting.length === 1 ? fitting[0] : undefined;
+}
+
+/** What each course comes to in this order. */
+function* endsOf(start: Group, protocol: Protocol, courses: readonly Course[], order: LikelyOrder): Slices<string[]> {
+  const ends: string[] = [];
+  for (const course of courses) {
+    let group = start;
+    for (const together of course) group = yield* replaceMembersInSlices(protocol, group, together, order);
+    ends.push(assignmentOf(group.members));
+  }
+  return ends;
 }
 
 /** Those that were replaced at once, then those that were once these were, and so on. */

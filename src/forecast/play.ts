@@ -1,6 +1,7 @@
 /** One rotation played out: the assignor simulated over the orders of leaving and joining, with errors in the rates. */
 
 import type { Random } from "../random.ts";
+import type { Slices } from "../slices.ts";
 import type { CandidateForecast } from "../types.ts";
 import { type Board, type Hands, type Plan, replaceOwners } from "./board.ts";
 import { imbalanceOf, sum } from "./imbalance.ts";
@@ -61,7 +62,7 @@ interface Outcome {
 }
 
 /** @throws Error where the assignor fails. */
-export function play(plan: Plan, newcomers: Newcomers, table: Table): CandidateForecast {
+export function* play(plan: Plan, newcomers: Newcomers, table: Table): Slices<CandidateForecast> {
   const { board, orders, draws, imbalance, floor, random } = table;
   const outcomes: Outcome[] = [];
   const afterBy: Partial<Record<LikelyOrder, number>> = {};
@@ -70,7 +71,7 @@ export function play(plan: Plan, newcomers: Newcomers, table: Table): CandidateF
     const weight = orders[order] / (newcomers[order] * draws.length);
     const ofOrder: Outcome[] = [];
     for (let newcomer = 0; newcomer < newcomers[order]; newcomer += 1) {
-      const hands = replaceOwners(board, plan, order, random);
+      const hands = yield* replaceOwners(board, plan, order, random);
       for (const draw of draws) {
         const after = imbalanceOf(loadsOf(hands, draw.rates, board.owners.length));
         ofOrder.push({ ratio: after / draw.imbalance, weight });

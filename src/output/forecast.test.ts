@@ -31,6 +31,7 @@ const FORECAST: Forecast = {
   floor: 1.36,
   orders: { "leave-first": 0.92, "join-first": 0.08, "one-barrier": 0 },
   candidates: [CHOSEN, ...[1.5, 1.6, 1.7, 1.8, 1.9, 2].map((p50) => candidate(PODS, p50))],
+  planned: 7,
   chosen: CHOSEN,
 };
 
@@ -96,6 +97,13 @@ describe("the table of a forecast", () => {
     expect(lines.filter((line) => line.startsWith("…aaaaa + …bbbbb "))).toHaveLength(4);
     expect(lines.find((line) => line.includes(" + "))).toMatch(/never$/);
     expect(lines).toContain("… 2 more …");
+  });
+
+  it("says what was not looked at", () => {
+    const cut = "7 of 100 candidates forecast within the planning budget of 20 s; the others were not looked at";
+    expect(linesOf(report(), 120)).not.toContain(cut);
+    const made = { ...FORECAST, planned: 100 };
+    expect(linesOf(report({ decision: { ...report().decision!, forecast: made } }), 120)).toContain(cut);
   });
 
   it("marks none as chosen where the run holds, and does not call a pod that was not tried the best", () => {

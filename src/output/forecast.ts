@@ -1,5 +1,6 @@
 /** What the table tells of a forecast: the group, today's imbalance, what each rotation would bring, and afterwards what came. */
 
+import { PLANNING_SECONDS } from "../forecast/budget.ts";
 import type { LikelyOrder, OrderWeights } from "../forecast/likely-orders.ts";
 import { membersWithoutPod, type Ownership } from "../forecast/ownership.ts";
 import type { ConsumerGroup } from "../kafka/group.ts";
@@ -39,9 +40,12 @@ function describe({ name = "", source, state, assignor, members, partitions }: C
   return `group ${cleanText(name)} (${source}): ${[...facts, ...counts].join(", ")}`;
 }
 
-function todayLines({ imbalance, percentile, floor, orders }: Forecast, width: number): string[] {
+function todayLines({ imbalance, percentile, floor, orders, candidates, planned }: Forecast, width: number): string[] {
   const today = `busiest / mean load ${fixed(imbalance)}, above ${percent(percentile)} of random deals; least possible ${fixed(floor)}`;
-  return [today, `likely order: ${orderWords(orders)}`].flatMap((text) => wrap("", text, width, 2));
+  const played = `${formatCount(candidates.length)} of ${formatCount(planned)} candidates`;
+  const cut = `${played} forecast within the planning budget of ${PLANNING_SECONDS} s; the others were not looked at`;
+  const lines = [today, `likely order: ${orderWords(orders)}`, ...(candidates.length < planned ? [cut] : [])];
+  return lines.flatMap((text) => wrap("", text, width, 2));
 }
 
 /** "leave first 92 %, join first 8 %". */

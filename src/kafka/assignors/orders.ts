@@ -4,6 +4,7 @@
  * Not here: a static member (KIP-345) that returns within its session timeout. It takes up what it owned, without a rebalance.
  */
 
+import { inOneGo, type Slices } from "../../slices.ts";
 import type { Assignor, Member, TopicPartition } from "./assignor.ts";
 import { PartitionMap } from "./partition-map.ts";
 
@@ -62,22 +63,35 @@ export function replaceMembers(
   replacements: readonly Replacement[],
   order: Order,
 ): Group {
+  return inOneGo(replaceMembersInSlices(protocol, group, replacements, order));
+}
+
+/** As {@link replaceMembers}, with a pause before each round. */
+export function* replaceMembersInSlices(
+  protocol: Protocol,
+  group: Group,
+  replacements: readonly Replacement[],
+  order: Order,
+): Slices<Group> {
+  let now = group;
   if (order === "one-at-a-time") {
-    return replacements.reduce((now, one) => replaceMembers(protocol, now, [one], "leave-first"), group);
+    for (const one of replacements) now = yield* replaceMembersInSlices(protocol, now, [one], "leave-first");
+    return now;
   }
-  const leave: Step = (now) => without(now, replacements);
+  const leave: Step = (before) => without(before, replacements);
   const waves = protocol.rebalances === "incremental" ? replacements.map((one) => [one]) : [replacements];
   const joins = waves.map(
     (wave): Step =>
-      (now) =>
-        withNewcomers(now, wave),
+      (before) =>
+        withNewcomers(before, wave),
   );
   const steps: Record<typeof order, Step[]> = {
     "leave-first": [leave, ...joins],
     "join-first": [...joins, leave],
-    "one-barrier": [(now) => withNewcomers(leave(now), replacements)],
+    "one-barrier": [(before) => withNewcomers(leave(before), replacements)],
   };
-  return steps[order].reduce((now, step) => settle(protocol, step(now)), group);
+  for (const step of steps[order]) now = yield* settleInSlices(protocol, step(now));
+  return now;
 }
 
 /** What happens before the group settles again. */
@@ -85,8 +99,13 @@ type Step = (group: Group) => Group;
 
 /** Rebalances until nobody has to give anything up any more. */
 export function settle(protocol: Protocol, group: Group): Group {
+  return inOneGo(settleInSlices(protocol, group));
+}
+
+function* settleInSlices(protocol: Protocol, group: Group): Slices<Group> {
   let before = group;
   for (let round = 0; round < MOST_ROUNDS; round += 1) {
+    yield;
     const after = rebalanceOnce(protocol.assign, before);
     if (protocol.rebalances !== "cooperative" || !somebodyGaveUp(before, after)) return after;
     before = after;
