@@ -907,6 +907,13 @@ const GUARDS: readonly Guard[] = [
     tests: ["src/metrics"],
   },
   {
+    prevents: "takes several clients for one",
+    file: "src/metrics/rows.ts",
+    code: "if (one && other) {",
+    instead: "if (one && one === other) {",
+    tests: ["src/metrics"],
+  },
+  {
     prevents: "takes an address of another cluster for a pod's",
     file: "src/metrics/by-owner.ts",
     code: "if (first && elsewhere) {",

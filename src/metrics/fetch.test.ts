@@ -85,6 +85,20 @@ describe("joinToPods", () => {
     );
   });
 
+  it("refuses clients that a query shows to be indistinct, of its own pods only, and drops such rows", () => {
+    const blurred = (name: string, consumer: string) => row(name, 1, { consumer, indistinct_client: "true" });
+    const rows = [row("a", 1), blurred("a", "x"), blurred("a", "y")];
+    expect(() => joinToPods(rows, pods, "rate query")).toThrow(
+      expect.objectContaining({
+        code: "METRIC_AMBIGUOUS",
+        message:
+          'rate query: two clients of pod a have none of the labels client_id, clientid, clientId to be told apart by: {pod="a", consumer="x"} and {pod="a", consumer="y"}',
+      }),
+    );
+    const others = [row("a", 1), blurred("gone", "x"), blurred("gone", "y")];
+    expect([...joinToPods(others, pods, "rate query").values]).toEqual([["a", 1]]);
+  });
+
   it("gives each pod at most one verdict, and no value that is not finite and >= 0", () => {
     const names = fc.uniqueArray(fc.constantFrom("a", "b", "c", "gone", "x"));
     fc.assert(

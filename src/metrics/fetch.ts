@@ -6,7 +6,7 @@ import type { Sample } from "../prometheus/parse.ts";
 import { type PodInfo, SIGNALS, type Signal, type Signals, type SignalSamples } from "../types.ts";
 import { sumByOwner } from "./by-owner.ts";
 import { type MetricsOptions, queryOf } from "./queries.ts";
-import { labelsOf } from "./rows.ts";
+import { labelsOf, refuseIndistinct } from "./rows.ts";
 
 /**
  * Reads each signal with one query, all at the same time; the first that fails ends the others.
@@ -39,15 +39,15 @@ export function createMetricsSource(prometheus: Pick<Prometheus, "query">, optio
  * where it has none by `member_host`, the address of a member of the group: such rows of one pod are added up (see `sumByOwner`).
  *
  * @param what - names the query in errors.
- * @throws RebalancerError `METRIC_INVALID` on a row without either label, `METRIC_AMBIGUOUS` on two rows for one pod, or two owners
- *   of one partition.
+ * @throws RebalancerError `METRIC_INVALID` on a row without either label, `METRIC_AMBIGUOUS` on two rows for one pod, two owners of
+ *   one partition, or two clients that cannot be told apart.
  */
 export function joinToPods(rows: readonly Sample[], pods: readonly PodInfo[], what: string): SignalSamples {
   const wanted = new Set(pods.map(({ name }) => name));
   const found = new Map<string, Sample>();
   const rejected: string[] = [];
   const values = new Map<string, number>();
-  for (const row of ofPods(rows, pods, what)) {
+  for (const row of ofPods(refuseIndistinct(rows, pods, what), pods, what)) {
     const { pod = "" } = row.labels;
     if (!wanted.has(pod)) continue;
     const other = found.get(pod);

@@ -8,7 +8,7 @@ import type { Prometheus } from "../prometheus/client.ts";
 import type { Sample } from "../prometheus/parse.ts";
 import { CLIENT_ID_LABELS } from "./profiles.ts";
 import { type MetricsOptions, queryOf } from "./queries.ts";
-import { labelsOf } from "./rows.ts";
+import { labelsOf, refuseIndistinct } from "./rows.ts";
 
 const OWNERSHIP = "ownership query";
 const PARTITION_RATE = "partition rate query";
@@ -40,7 +40,8 @@ export function createMetricsGroupSource(
     async read(pods, signal) {
       // No pods, no question: an empty pattern would ask for all series without a pod.
       if (pods.length === 0) return undefined;
-      const owned = await ask(OWNERSHIP, queryOf("ownership", pods, options), signal);
+      const rows = await ask(OWNERSHIP, queryOf("ownership", pods, options), signal);
+      const owned = refuseIndistinct(rows, pods, OWNERSHIP);
       if (owned.length === 0) return undefined;
       const claims = claimsOf(owned);
       const topics = claims.map(({ topic }) => topic);

@@ -12,6 +12,7 @@
  *   moment both, so that the join refuses them;
  * - a rebalance within the window, which gives a partition's series another member's labels, and a lag exporter that
  *   restarted: `progressOf` compares the offsets of the partition now and then, whatever else their labels say;
+ * - several clients of a pod that no known label tells apart: `indistinct` shows them, so that the join refuses them;
  * - duplicates of a second replica: each series counts once, by its maximum;
  * - a lag of -1 (nothing committed yet), which would hide in a sum: the pod's row shows the negative value itself, so
  *   that it is rejected by name. NaN makes the sum NaN, unless another member shows a number of the same partition.
@@ -109,6 +110,19 @@ const ONCE_A_SERIES = "without ($replica_labels)";
 export const CLIENT_ID_LABELS = ["client_id", "clientid", "clientId"] as const;
 const CLIENT = ["pod", "cluster", ...CLIENT_ID_LABELS].join(", ");
 
+/** The label of rows that stand for no pod but for clients that cannot be told apart: see `refuseIndistinct`. */
+export const INDISTINCT = "indistinct_client";
+
+/**
+ * The series that one scrape shows of the same thing of the same client: they are several clients', which no label that is known
+ * tells apart, and would be taken for one. A scrape is known by its job and instance: another path to the same pod shows the same again.
+ */
+function indistinct(thing: string, series: string): string {
+  const labels = `${thing}, job, instance, $replica_labels`;
+  const several = `(${series} and on (${labels}) (count by (${labels}) (${series}) > 1))`;
+  return `label_replace(max without ($replica_labels) (${several}), "${INDISTINCT}", "true", "", "")`;
+}
+
 /** More than any topic name that was met; each step below replaces one. */
 const DOTS = 8;
 
@@ -141,7 +155,10 @@ const CONSUMED_BY_CLIENT = [
 const READ_REPLICA = alive(select("kafka_consumer_fetch_manager_preferred_read_replica"));
 
 /** Of each partition the lag, -1 before the first fetch of anything from it: only the read replica is shown at once. */
-const OWNED_BY_CLIENT = `max by (${CLIENT}, topic, partition) (${RECORDS_LAG} or (${READ_REPLICA} * 0 - 1))`;
+const OWNED = `(${RECORDS_LAG} or (${READ_REPLICA} * 0 - 1))`;
+/** Of each client a row that says nothing of its partitions, since those of several do not collide. */
+const OWNERS_BY_LABELS = `count without (topic, partition) (${OWNED})`;
+const OWNED_BY_CLIENT = `${indistinct(CLIENT, OWNERS_BY_LABELS)} or max by (${CLIENT}, topic, partition) (${OWNED})`;
 
 /** Keeps what may tell two Kafka clusters apart, whatever it is called. */
 const ONCE_AN_EXPORTER = "without (instance, pod, $replica_labels)";
@@ -177,11 +194,12 @@ export const PROFILES = {
   "java-client": {
     ...CADVISOR,
     lag: [
+      indistinct(`${CLIENT}, topic, partition`, RECORDS_LAG),
       `(min by (pod, cluster) (${RECORDS_LAG}) < 0)`,
       `sum by (pod, cluster) (max by (${CLIENT}, flat_topic, partition) (${CURRENT_LAG}))`,
       NOTHING_ASSIGNED,
     ].join(" or "),
-    rate: `sum by (pod, cluster) (${CONSUMED_BY_CLIENT})`,
+    rate: `${indistinct(`${CLIENT}, topic`, alive(select(RECORDS_CONSUMED)))} or sum by (pod, cluster) (${CONSUMED_BY_CLIENT})`,
     ownership: OWNED_BY_CLIENT,
     partitionRate: progressOf(ONCE_AN_EXPORTER, selectAny("kafka_topic_partition_current_offset", 'topic=~"$topics"')),
   },

@@ -267,6 +267,16 @@ export const CASES: readonly Case[] = [
   caseOf("several clients in a pod are added up", {
     java: (pod) => ["a", "b", "c", "d"].flatMap((id) => topicOf({ ...pod, client_id: id }, "orders", 300, 10)),
   }),
+  ...["client_id", "clientid", "clientId"].map((label) =>
+    caseOf(`clients that ${label} tells apart are added up, and counted once where two jobs scrape them`, {
+      java: (pod) =>
+        ["a", "b", "c", "d"].flatMap((id) =>
+          ["pods", "endpoints"].flatMap((job) =>
+            topicOf({ ...pod, [label]: id, job, endpoint: job, instance: "10.1.9.9:8080" }, "orders", 300, 10),
+          ),
+        ),
+    }),
+  ),
   caseOf("a topic with dots that is shown twice is counted once", {
     java: (pod) =>
       ["com.shop.orders.v1", "com_shop_orders_v1", "plain_topic", "refunds"].flatMap((topic) =>

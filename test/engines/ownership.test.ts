@@ -8,12 +8,14 @@ import { fetchSignals, KINDS, missing, podInfo, readGroup, useEngines } from "./
 import {
   backfilled,
   clientPartition,
+  counter,
   currentOffset,
   gauge,
   latestOffset,
   type MemberPartition,
   memberPartition,
   NOW,
+  RECORDS_CONSUMED,
   type Series,
 } from "./series.ts";
 
@@ -90,6 +92,11 @@ const clients: readonly Series[] = [
   // Two at once.
   ...clientPartition(clientOf("rivals", "a"), "contested", 0, 1),
   ...clientPartition(clientOf("rivals", "b"), "contested", 0, 1),
+  // Three consumers of one pod, which no label that is known tells apart.
+  ...["x", "y", "z"].flatMap((name, partition) => [
+    ...clientPartition({ namespace: "blurred", pod: `${PREFIX}a`, consumer_name: name }, "blurred", partition, 7),
+    counter(RECORDS_CONSUMED, { namespace: "blurred", pod: `${PREFIX}a`, consumer_name: name, topic: "blurred" }, 600),
+  ]),
   // The same topic in two Kafkas.
   ...clientPartition(clientOf("kafkas", "a"), "both", 0, 1),
   currentOffset("both", 0, 1, { job: "kafka-one" }),
@@ -229,6 +236,27 @@ describe.skipIf(missing !== undefined)("the group in back-filled metrics", () =>
           code: "METRIC_AMBIGUOUS",
           message: expect.stringMatching(/^ownership query: contested 0 has two rows, .*9b-a".* and .*9b-b"/),
         });
+      });
+
+      it("refuses consumers that no label tells apart, and shows what it has", async () => {
+        const namespace = "blurred";
+        const [own] = podsIn(namespace, "a");
+        await expect(readGroup(engine(), [own!], { profile, namespace })).rejects.toMatchObject({
+          code: "METRIC_AMBIGUOUS",
+          message: expect.stringMatching(
+            /^ownership query: two clients of pod .*-a have none of the labels .*consumer_name="x".* and .*consumer_name="y"/,
+          ),
+        });
+        const queries = { cpu: "none", lag: "none", memory: "none" };
+        await expect(fetchSignals(engine(), [own!], { profile, namespace, queries })).rejects.toMatchObject({
+          code: "METRIC_AMBIGUOUS",
+          message: expect.stringMatching(
+            /^rate query: two clients of pod .*-a have none of the labels .*consumer_name="x".* and .*consumer_name="y"/,
+          ),
+        });
+        // Other pods are not concerned.
+        const other = await fetchSignals(engine(), podsIn(namespace, "b"), { profile, namespace, queries });
+        expect(other.rate?.values.size).toBe(0);
       });
 
       it("refuses the rates of two Kafka clusters", async () => {
