@@ -7,7 +7,7 @@
  * - the last value of a dead exporter: `alive` asks for the sample's own age, because a `rate()` carries the evaluation time;
  * - a series that ended, whose rate VictoriaMetrics goes on computing: `alive` asks for its present value too;
  * - a counter that began within the window (new pod, restarted container): Prometheus divides what it has by the whole
- *   window, so the pod would look idle; `rateOf` leaves such a pod out;
+ *   window, so the pod would look idle; `rateOf` leaves such a pod out, unless another counter of the same is old enough;
  * - two runs of one container, two owners of one partition around a rebalance: `newest` takes the last one; of two owners at the same
  *   moment both, so that the join refuses them;
  * - a rebalance within the window, which gives a partition's series another member's labels, and a lag exporter that
@@ -63,11 +63,18 @@ function numbersFirst(thing: string, series: string): string {
   return `((${series} == ${series}) or on (${thing}) ${series})`;
 }
 
-/** The rate of each living counter over the window; none for a pod with a counter that is younger than the window. */
-function rateOf(series: string): string {
-  const known = (at: string) => `count without ($replica_labels) (${series}${at})`;
-  const young = `(${known("")} unless ${known(" offset $window")})`;
-  return `((rate(${series}[$window]) and ${alive(series)}) unless on (pod, cluster) ${young})`;
+/**
+ * The rate of each living counter that is older than the window; none for a pod with a thing of which every counter is younger. One old
+ * counter of the thing is enough: others may show it since a moment ago.
+ *
+ * @param once - says which labels tell the things apart that are counted.
+ * @param replaced - selects things that took another one's place within the window: none for a pod with such a one either.
+ */
+function rateOf(once: string, series: string, replaced?: string): string {
+  const old = `(${alive(series)} and ${series} offset $window)`;
+  const young = `(count ${once} (${alive(series)}) unless count ${once} (${old}))`;
+  const without = replaced === undefined ? young : `(${young} or ${replaced})`;
+  return `((rate(${series}[$window]) and ${old}) unless on (pod, cluster) ${without})`;
 }
 
 /**
@@ -98,8 +105,16 @@ const CONTAINERS = 'container!="",container!="POD"';
 const CONTAINER = "namespace, pod, container, cluster";
 const ONCE_A_CONTAINER = `by (${CONTAINER})`;
 
+const CPU_SECONDS = "container_cpu_usage_seconds_total";
+const RUNS = select(CPU_SECONDS, `${CONTAINERS},id!=""`);
+/** Runs of containers, told apart by their ids, where there was another one at the beginning of the window: they restarted. */
+const RESTARTED = [
+  `(count by (${CONTAINER}, id, name) (${RUNS}) unless count by (${CONTAINER}, id, name) (${RUNS} offset $window))`,
+  `(${RUNS} offset $window)`,
+].join(` and on (${CONTAINER}) `);
+
 const CADVISOR = {
-  cpu: sumByPod(ONCE_A_CONTAINER, rateOf(select("container_cpu_usage_seconds_total", CONTAINERS))),
+  cpu: sumByPod(ONCE_A_CONTAINER, rateOf(ONCE_A_CONTAINER, select(CPU_SECONDS, CONTAINERS), RESTARTED)),
   memory: gaugeByPod(ONCE_A_CONTAINER, newest(CONTAINER, select("container_memory_working_set_bytes", CONTAINERS))),
 };
 
@@ -148,8 +163,8 @@ const NOTHING_ASSIGNED = `(${sumByPod(`by (${CLIENT})`, ASSIGNED)} == 0)`;
 
 /** Of each client the total over its topics where it is shown (JMX always, Micrometer before the first record), else by topic. */
 const CONSUMED_BY_CLIENT = [
-  `max by (${CLIENT}) (${rateOf(select(RECORDS_CONSUMED, 'topic=""'))})`,
-  `sum by (${CLIENT}) (max by (${CLIENT}, flat_topic) (${withFlatTopic(rateOf(select(RECORDS_CONSUMED, 'topic!=""')))}))`,
+  `max by (${CLIENT}) (${rateOf(`by (${CLIENT})`, select(RECORDS_CONSUMED, 'topic=""'))})`,
+  `sum by (${CLIENT}) (max by (${CLIENT}, flat_topic) (${withFlatTopic(rateOf(`by (${CLIENT}, topic)`, select(RECORDS_CONSUMED, 'topic!=""')))}))`,
 ].join(" or ");
 
 const READ_REPLICA = alive(select("kafka_consumer_fetch_manager_preferred_read_replica"));
@@ -187,7 +202,7 @@ export const PROFILES = {
   seed: {
     ...CADVISOR,
     lag: gaugeByPod(ONCE_A_SERIES, alive(select("kafka_consumer_lag_sum"))),
-    rate: sumByPod(ONCE_A_SERIES, rateOf(select("kafka_consumer_messages_consumed_total"))),
+    rate: sumByPod(ONCE_A_SERIES, rateOf(ONCE_A_SERIES, select("kafka_consumer_messages_consumed_total"))),
     ownership: LEFT_OUT,
     partitionRate: LEFT_OUT,
   },

@@ -69,6 +69,11 @@ function soundContainers(pod: Labels, span?: Span): Series[] {
   return cadvisor(pod, [{ cpuCores: SOUND.cpu, memoryBytes: SOUND.memory }], span);
 }
 
+/** The same series as another job scrapes them. */
+function relabelled(all: readonly Series[], labels: Labels): Series[] {
+  return all.map((one) => ({ ...one, labels: { ...one.labels, ...labels } }));
+}
+
 /** All exporters of Kafka metrics, with the same truth. */
 function kafkaOf(lags: readonly number[], perSecond = SOUND.rate, span?: Span): (pod: Labels) => Series[] {
   return (pod) => [seedExporter, micrometer, lagExporter].flatMap((exporter) => exporter(pod, lags, perSecond, span));
@@ -245,6 +250,52 @@ export const CASES: readonly Case[] = [
         { id: "1", cpuCores: 2, memoryBytes: 900 * MIB, span: { to: -380 } },
         { id: "2", cpuCores: 0.3, memoryBytes: 300 * MIB, span: { from: -370 } },
       ]),
+  }),
+  ...[
+    ["of the same exporter", { job: "kubelet", endpoint: "https-metrics" }, { job: "cadvisor", endpoint: "cadvisor" }],
+    ["without ids", { job: "cadvisor" }, { job: "resource", id: "" }],
+    ["with ids, where the first has none", { job: "resource", id: "" }, { job: "cadvisor" }],
+  ].map(([which, first, second]) =>
+    caseOf(`a second scrape path ${which as string} that is younger than the window takes nothing away`, {
+      cadvisor: (pod) => [
+        ...relabelled(soundContainers(pod), first as Labels),
+        ...relabelled(soundContainers(pod, { from: -120 }), second as Labels),
+      ],
+    }),
+  ),
+  caseOf("a container that restarted within the window has no CPU, though a second scrape path has begun", {
+    cadvisor: (pod) => [
+      ...relabelled(
+        cadvisor(pod, [
+          { id: "1", cpuCores: 2, memoryBytes: 900 * MIB, span: ENDED },
+          { id: "2", cpuCores: 0.3, memoryBytes: 300 * MIB, span: BEGUN },
+        ]),
+        { job: "kubelet" },
+      ),
+      ...relabelled(cadvisor(pod, [{ id: "2", cpuCores: 0.3, memoryBytes: 300 * MIB, span: BEGUN }]), { job: "again" }),
+    ],
+    expected: { cpu: "none" },
+  }),
+  caseOf("a second scrape path that ended takes nothing away", {
+    cadvisor: (pod) => [
+      ...relabelled(soundContainers(pod), { job: "kubelet" }),
+      ...relabelled(soundContainers(pod, { to: -150 }), { job: "cadvisor" }),
+    ],
+  }),
+  caseOf("a sidecar that a second scrape path alone knows has no CPU yet", {
+    cadvisor: (pod) => [
+      ...relabelled(soundContainers(pod), { job: "kubelet" }),
+      ...relabelled(cadvisor(pod, [{ container: "sidecar", cpuCores: 0.5, memoryBytes: 10 * MIB }], { from: -120 }), {
+        job: "cadvisor",
+      }),
+    ],
+    expected: { cpu: "none", memory: 310 * MIB },
+  }),
+  caseOf("a second path to a client that is younger than the window takes nothing away", {
+    java: (pod) => [
+      ...relabelled(micrometer(pod, LAGS, SOUND.rate), { job: "pods" }),
+      ...relabelled(micrometer(pod, LAGS, SOUND.rate, { from: -120 }), { job: "endpoints" }),
+    ],
   }),
   caseOf("a counter that begins anew is no drop", {
     cadvisor: (pod) => {
