@@ -400,6 +400,20 @@ const GUARDS: readonly Guard[] = [
     tests: ["src/kubernetes/client.test.ts"],
   },
   {
+    prevents: "takes a held Lease for free because of how long it says that it holds",
+    file: "src/kubernetes/object-shapes.ts",
+    code: "      leaseDurationSeconds: positive,\n",
+    instead: "",
+    tests: ["src/kubernetes/client.test.ts"],
+  },
+  {
+    prevents: "counts a pod twice",
+    file: "src/kubernetes/client.ts",
+    code: "if (name !== undefined && names.has(name)) return `${which} is listed twice`;",
+    instead: "",
+    tests: ["src/kubernetes/client.test.ts"],
+  },
+  {
     prevents: "takes a proxy's 404 for a pod that is gone",
     file: "src/kubernetes/client.ts",
     code: "failureOf(thrown.reply)?.code !== 404",

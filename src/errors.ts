@@ -32,7 +32,8 @@ export const ERRORS = {
   },
   REPLY_INVALID: {
     retryable: false,
-    advice: "Check that the address is that of the API itself, and not of a proxy or a login page.",
+    advice:
+      "Check that the address is that of the API itself, and not of a proxy or a login page; if the message names a field, look at that object.",
   },
   REDIRECTED: {
     retryable: false,

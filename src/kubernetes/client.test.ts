@@ -24,10 +24,15 @@ async function apiWith(
   return { api, client: createKubernetesClient(http) };
 }
 
-function page(names: readonly string[], next = ""): Answer {
+function podNamed(name: string): WirePod {
   return {
-    body: { kind: "PodList", metadata: { continue: next }, items: names.map((name) => ({ metadata: { name } })) },
+    kind: "Pod",
+    metadata: { namespace: "shop", name, uid: `uid-${name}`, creationTimestamp: "2026-03-01T10:00:00Z" },
   };
+}
+
+function page(names: readonly string[], next = ""): Answer {
+  return { body: { kind: "PodList", metadata: { continue: next }, items: names.map(podNamed) } };
 }
 
 function namesOf(client: KubernetesClient) {
@@ -71,7 +76,7 @@ describe("a list", () => {
   });
 
   it("does not go round for ever", async () => {
-    const { client } = await apiWith(() => page(["a"], "same"));
+    const { client } = await apiWith(() => page([], "same"));
     await expect(namesOf(client)).rejects.toMatchObject({
       code: "REPLY_INVALID",
       message: expect.stringMatching(/same page/),
@@ -118,6 +123,33 @@ it("a missing right is named in words", async () => {
   await expect(namesOf(client)).rejects.toMatchObject({ code: "FORBIDDEN", message: expect.stringMatching(named) });
 });
 
+describe("an object that is not what it must be", () => {
+  it.each<[string, Answer, RegExp]>([
+    ["null among the items", { body: { kind: "PodList", items: [null] } }, /: items\[0\] is null, expected an object$/],
+    ["no items", { body: { kind: "PodList" } }, /: items is missing, expected a list$/],
+    ["a pod twice", page(["a", "b", "a"]), /: pod a is listed twice$/],
+    [
+      "a pod without a UID",
+      { body: { kind: "PodList", items: [{ metadata: { name: "a", namespace: "shop" } }] } },
+      /: pod a: metadata\.uid is missing, expected text$/,
+    ],
+  ])("is refused with its place: a list with %s", async (_name, answer, message) => {
+    const { client } = await apiWith(() => answer);
+    const refused = { code: "REPLY_INVALID", message: expect.stringMatching(message) };
+    await expect(namesOf(client)).rejects.toMatchObject(refused);
+  });
+
+  it("is refused where a pod of one page is on the next again", async () => {
+    const { client } = await apiWith((_request, call) => page(["a"], `page-${call}`));
+    await expect(namesOf(client)).rejects.toThrow(/: pod a is listed twice$/);
+  });
+
+  it("is refused where it is another of its kind", async () => {
+    const { client } = await apiWith(() => ({ body: podNamed("orders-2") }));
+    await expect(client.getPod(POD, NEVER)).rejects.toThrow(/: metadata\.name is "orders-2", expected "orders-1"$/);
+  });
+});
+
 describe("a pod", () => {
   it("that is not there is undefined", async () => {
     const body = { kind: "Status", status: "Failure", code: 404, message: "not found" };
@@ -131,7 +163,7 @@ describe("a pod", () => {
   });
 
   it("is asked for by an address that its name cannot change", async () => {
-    const { api, client } = await apiWith(() => ({ body: { kind: "Pod" } }));
+    const { api, client } = await apiWith(() => ({ body: podNamed("../secrets/x?y") }));
     await client.getPod({ namespace: "shop", name: "../secrets/x?y" }, NEVER);
     expect(api.received[0]?.url.pathname).toBe("/api/v1/namespaces/shop/pods/..%2Fsecrets%2Fx%3Fy");
   });
@@ -193,6 +225,19 @@ describe("a Lease", () => {
       body: { kind: "Status", status: "Failure", code: 404 },
     }));
     expect(await client.getLease(ref, NEVER)).toEqual({ value: undefined, at: new Date("2026-03-01T12:00:00Z") });
+  });
+
+  it.each([
+    ["leaseDurationSeconds", null],
+    ["leaseDurationSeconds", "60"],
+    ["leaseDurationSeconds", 0],
+    ["holderIdentity", null],
+    ["holderIdentity", 7],
+    ["renewTime", null],
+  ])("is not free because its %s is %j: it is refused", async (field, value) => {
+    const { client } = await apiWith(() => ({ body: { ...LEASE, spec: { ...LEASE.spec, [field]: value } } }));
+    const message = expect.stringContaining(`: spec.${field} is ${JSON.stringify(value)}, expected `) as string;
+    await expect(client.getLease(ref, NEVER)).rejects.toMatchObject({ code: "REPLY_INVALID", message });
   });
 
   it("is made by POST and changed by PUT", async () => {

@@ -15,6 +15,8 @@ import type { HttpCall, HttpClient, HttpReply } from "../http.ts";
 import { jsonOf, printable, quoted } from "../text.ts";
 import type { PodRef } from "../types.ts";
 import { withoutManagedFields } from "./managed-fields.ts";
+import { OBJECT_SHAPES, type ObjectKind } from "./object-shapes.ts";
+import { exactly, list as listShape, object, text } from "./shape.ts";
 import { failureOf } from "./status.ts";
 
 /** An official type as it travels: times are strings. What a server leaves out is undefined, whatever the type says. */
@@ -93,9 +95,14 @@ interface Typed {
   readonly kind?: string;
 }
 interface TypedList extends Typed {
-  readonly items?: readonly never[];
+  readonly items?: readonly Named[] | null;
   readonly metadata?: { readonly continue?: string };
 }
+interface Named {
+  readonly metadata?: { readonly name?: string };
+}
+
+const PAGE = object({ metadata: object({ continue: text }) }, { items: listShape(object({})) });
 
 /** How an eviction is answered: a Status, or, before Kubernetes 1.22, the Eviction itself. */
 interface SignOfSuccess extends Typed {
@@ -104,6 +111,8 @@ interface SignOfSuccess extends Typed {
 }
 
 type Request = Pick<HttpCall, "what" | "path" | "signal"> & Partial<Pick<HttpCall, "method" | "query" | "retry">>;
+/** For one object; another one's is no answer. */
+type NamedRequest = Request & { readonly name: string };
 
 /** @param http - its endpoint is the API server; the caller closes it. */
 export function createKubernetesClient(http: HttpClient): KubernetesClient {
@@ -136,15 +145,24 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
     throw invalid(what, `the reply is of kind ${other}, expected ${kinds.join(" or ")}`);
   }
 
-  async function get<Value extends Typed>(kind: string, request: Request): Promise<Told<Value>> {
-    const reply = await send(request);
-    return {
-      value: parseKind(reply.body, [kind], request.what) as Value,
-      at: timeOf(reply.headers.date, request.what),
-    };
+  /** One page of a list, and where the next begins; "" behind the last. */
+  function parsePage(body: string, kind: ObjectKind, what: string): { items: readonly Named[]; next: string } {
+    const page: TypedList = parseKind(body, [`${kind}List`], what, withoutManagedFields);
+    const fault = PAGE(page, "");
+    if (fault !== undefined) throw invalid(what, http.mask(fault));
+    return { items: page.items ?? [], next: page.metadata?.continue ?? "" };
   }
 
-  async function find<Value extends Typed>(kind: string, request: Request): Promise<Told<Value | undefined>> {
+  async function get<Value extends Typed>(kind: ObjectKind, request: NamedRequest): Promise<Told<Value>> {
+    const reply = await send(request);
+    const value = parseKind(reply.body, [kind], request.what);
+    const fault =
+      OBJECT_SHAPES[kind](value, "") ?? object({ metadata: object({ name: exactly(request.name) }) })(value, "");
+    if (fault !== undefined) throw invalid(request.what, http.mask(fault));
+    return { value: value as Value, at: timeOf(reply.headers.date, request.what) };
+  }
+
+  async function find<Value extends Typed>(kind: ObjectKind, request: NamedRequest): Promise<Told<Value | undefined>> {
     try {
       return await get<Value>(kind, request);
     } catch (thrown) {
@@ -154,16 +172,23 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
     }
   }
 
-  async function listOnce<Kept>(kind: string, request: Request, keep: (item: never) => Kept): Promise<Told<Kept[]>> {
+  async function listOnce<Kept>(
+    kind: ObjectKind,
+    request: Request,
+    keep: (item: never) => Kept,
+  ): Promise<Told<Kept[]>> {
     const kept: Kept[] = [];
     const seen = new Set<string>();
+    const names = new Set<string>();
     let next = "";
     for (;;) {
       const query = { ...request.query, limit: String(PAGE_SIZE), ...(next && { continue: next }) };
       const reply = await send({ ...request, query }, undefined, MAX_LIST_BYTES);
-      const page = parseKind(reply.body, [kind], request.what, withoutManagedFields) as TypedList;
-      for (const item of page.items ?? []) kept.push(keep(item));
-      next = page.metadata?.continue ?? "";
+      const page = parsePage(reply.body, kind, request.what);
+      const fault = faultIn(page.items, kind, names);
+      if (fault !== undefined) throw invalid(request.what, http.mask(fault));
+      for (const item of page.items) kept.push(keep(item as never));
+      next = page.next;
       if (next === "") return { value: kept, at: timeOf(reply.headers.date, request.what) };
       if (seen.has(next)) throw invalid(request.what, "the same page came twice");
       seen.add(next);
@@ -171,7 +196,7 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
   }
 
   /** 410 Gone says that the snapshot behind `continue` was compacted away: the pages so far are worth nothing. */
-  async function list<Kept>(kind: string, request: Request, keep: (item: never) => Kept): Promise<Told<Kept[]>> {
+  async function list<Kept>(kind: ObjectKind, request: Request, keep: (item: never) => Kept): Promise<Told<Kept[]>> {
     try {
       return await listOnce(kind, request, keep);
     } catch (thrown) {
@@ -182,10 +207,10 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
 
   return {
     listPods: ({ namespace, labelSelector = "", keep }, signal) =>
-      list("PodList", { ...listOf("pods", namespace, CORE), query: { labelSelector }, signal }, keep),
+      list("Pod", { ...listOf("pods", namespace, CORE), query: { labelSelector }, signal }, keep),
     listAutoscalers: ({ namespace, keep }, signal) =>
       list(
-        "HorizontalPodAutoscalerList",
+        "HorizontalPodAutoscaler",
         { ...listOf("horizontalpodautoscalers", namespace, "/apis/autoscaling/v2"), signal },
         keep,
       ),
@@ -250,8 +275,13 @@ function listOf(resource: string, namespace: string, api: string): Pick<Request,
   };
 }
 
-function one(resource: string, { namespace, name }: ObjectRef, api: string): Pick<Request, "what" | "path"> {
+function one(
+  resource: string,
+  { namespace, name }: ObjectRef,
+  api: string,
+): Pick<NamedRequest, "what" | "path" | "name"> {
   return {
+    name,
     what: `get ${resource.replace(/s$/, "")} ${namespace}/${name}`,
     path: `${listOf(resource, namespace, api).path}/${segment(name)}`,
   };
@@ -267,6 +297,19 @@ function segment(name: string): string {
     throw new RebalancerError("REPLY_INVALID", `${quoted(name)} is not the name of an object`);
   }
   return encodeURIComponent(name);
+}
+
+/** @param names - of the items on earlier pages; those of this one join them. */
+function faultIn(items: readonly Named[], kind: ObjectKind, names: Set<string>): string | undefined {
+  for (const [at, item] of items.entries()) {
+    const fault = OBJECT_SHAPES[kind](item, "");
+    const { name } = item.metadata ?? {};
+    const which = typeof name === "string" ? `${kind.toLowerCase()} ${printable(name)}` : `items[${at}]`;
+    if (fault !== undefined) return `${which}: ${fault}`;
+    if (name !== undefined && names.has(name)) return `${which} is listed twice`;
+    if (name !== undefined) names.add(name);
+  }
+  return undefined;
 }
 
 /** Ages, expiry and the cooldown are judged by it; our own clock may be wrong. */

@@ -244,12 +244,13 @@ async function record(pod: PodInfo, rotation: Rotation): Promise<void> {
   try {
     await rotation.lock.removing(pod);
   } catch (thrown) {
-    if (!UNANSWERED.has(asRebalancerError(thrown).code)) await strike(pod, rotation);
+    const { code, retryable } = asRebalancerError(thrown);
+    if (!retryable && !UNANSWERED.has(code)) await strike(pod, rotation);
     throw thrown;
   }
 }
 
-/** Nothing more is asked of a server that does not answer, nor of a Lease that is lost. */
+/** Nothing more is asked of a server that does not answer or fails, nor of a Lease that is lost. */
 const UNANSWERED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["DEADLINE_EXCEEDED", "LOCK_LOST"]);
 
 /** Takes back the record of a removal that surely did not happen. Where that fails, a cooldown is kept for nothing. */

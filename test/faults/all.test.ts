@@ -15,6 +15,7 @@ import "./outputs.suite.ts";
 import "./evidence.suite.ts";
 import "./aftermath.suite.ts";
 import "./server-faults.suite.ts";
+import "./shapes.suite.ts";
 import "./evictions.suite.ts";
 import "./connections.suite.ts";
 import "./clock-skew.suite.ts";
