@@ -9,7 +9,8 @@ interface CauseFacts {
 export const CAUSES = {
   hot_partition: {
     sentence: "One partition alone brings more than a pod's fair share.",
-    remedy: "Split its key, or write to more partitions; no assignment and no rotation can even this out.",
+    remedy:
+      "Split its key, or write to more partitions; a rotation can take other partitions off its owner, and no more.",
   },
   skewed_partitions: {
     sentence: "The partitions differ in rate, so that equal numbers of them are unequal loads.",
@@ -35,11 +36,11 @@ export const CAUSES = {
   downstream_slow: {
     sentence: "All pods alike consume less than comes in.",
     remedy:
-      "Look at what the consumers wait for (a database, another service); if their CPU is at its limit, run more pods. No rotation helps.",
+      "Look at what the consumers wait for (a database, another service); if their CPU is at its limit, run more pods. A rotation makes none of them faster.",
   },
   even: {
     sentence: "Nothing stands out.",
-    remedy: "Nothing to do.",
+    remedy: "There is nothing to repair.",
   },
   unknown: {
     sentence: "The signals do not say what makes the group uneven.",

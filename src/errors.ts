@@ -25,7 +25,10 @@ export const ERRORS = {
     retryable: false,
     advice: "The server answered too slowly; check its load, or raise the timeout.",
   },
-  CANCELLED: { retryable: false, advice: "The run was told to stop." },
+  CANCELLED: {
+    retryable: false,
+    advice: "The next run looks again. If this one removed a pod, see that its replacement becomes Ready.",
+  },
   REPLY_TOO_LARGE: {
     retryable: false,
     advice: "Narrow the query or the selector; the reply is larger than any this tool expects.",
@@ -42,8 +45,7 @@ export const ERRORS = {
   UNAUTHORIZED: { retryable: false, advice: "Check the token, password or client certificate; it may have expired." },
   FORBIDDEN: {
     retryable: false,
-    advice:
-      "Grant the named right (deploy/kubernetes/base/role.yaml has all for Kubernetes), or check the metrics server's tenant.",
+    advice: "Grant the named right to the account that asks.",
   },
   NOT_FOUND: { retryable: false, advice: "Check the address, the namespace and the name." },
   CONFLICT: { retryable: false, advice: "Somebody else changed the object in the meantime; the next run looks again." },
@@ -120,11 +122,14 @@ export class RebalancerError extends Error {
   readonly code: ErrorCode;
   /** HTTP status and the server's own reason or cause, where the error came as a reply. */
   readonly reply: ErrorReply | undefined;
+  /** What an operator should do: the code's advice, or a closer one. */
+  readonly advice: string;
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; reply?: ErrorReply } = {}) {
+  constructor(code: ErrorCode, message: string, options: ErrorDetails = {}) {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;
     this.reply = options.reply;
+    this.advice = options.advice ?? ERRORS[code].advice;
   }
 
   get retryable(): boolean {
@@ -135,9 +140,27 @@ export class RebalancerError extends Error {
   get mayHaveEvicted(): boolean {
     return (ERRORS[this.code] as ErrorFacts).mayHaveEvicted === true;
   }
+}
 
-  get advice(): string {
-    return ERRORS[this.code].advice;
+interface ErrorDetails {
+  readonly cause?: unknown;
+  readonly reply?: ErrorReply | undefined;
+  /** In the place of the code's advice, where it is known who answered. */
+  readonly advice?: string | undefined;
+}
+
+/** What `work` comes to; an error of this code gets the advice that fits who answered. */
+export async function advising<Value>(
+  work: Promise<Value>,
+  wanted: ErrorCode,
+  advice: (error: RebalancerError) => string,
+): Promise<Value> {
+  try {
+    return await work;
+  } catch (thrown) {
+    if (!(thrown instanceof RebalancerError) || thrown.code !== wanted) throw thrown;
+    const { code, message, cause, reply } = thrown;
+    throw new RebalancerError(code, message, { cause, reply, advice: advice(thrown) });
   }
 }
 

@@ -68,7 +68,7 @@ async function demo(args: readonly string[]): Promise<ExitCode> {
 function toldToStop(): AbortSignal {
   const stop = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const) {
-    process.once(name, () => stop.abort(new RebalancerError("CANCELLED", `told to stop by ${name}`)));
+    process.once(name, () => stop.abort(new RebalancerError("CANCELLED", `${name} was received`)));
   }
   return stop.signal;
 }

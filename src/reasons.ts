@@ -15,7 +15,8 @@ export const HOLD_REASONS = {
   no_pods: {
     exit: 4,
     sentence: "No pod matches the selector.",
-    advice: "Check KUBE_NAMESPACE and KUBE_LABEL_SELECTOR against `kubectl get pods --show-labels`.",
+    advice:
+      "Check KUBE_NAMESPACE (`kubectl get namespace`) and KUBE_LABEL_SELECTOR (`kubectl get pods --show-labels`).",
   },
   ambiguous_group: {
     exit: 4,
@@ -36,7 +37,7 @@ export const HOLD_REASONS = {
   locked: {
     exit: 0,
     sentence: "Another run holds the workload's Lease.",
-    advice: "Wait for it; a Lease that nobody renews expires within a minute.",
+    advice: "Wait for it; a Lease that is not renewed expires within a minute.",
   },
   rollout_in_progress: {
     exit: 0,
@@ -91,7 +92,7 @@ export const HOLD_REASONS = {
   },
   share_group: {
     exit: 0,
-    sentence: "In a share group nobody owns a partition.",
+    sentence: "In a share group no consumer owns a partition.",
     advice: "Nothing to do: the broker hands out messages, not partitions.",
   },
   group_unstable: {
@@ -129,7 +130,7 @@ export const HOLD_REASONS = {
   },
   balanced: {
     exit: 0,
-    sentence: "The group is balanced.",
+    sentence: "The load is not uneven enough for a rotation.",
     advice: "Nothing to do. If lag grows on all pods alike, the group is too small, not uneven.",
   },
   not_unusual: {
@@ -216,7 +217,7 @@ const ACT_REASONS = {
   interrupted: {
     exit: "failure",
     sentence: "The run was told to stop.",
-    advice: "Nothing to do; the next run looks again.",
+    advice: "The next run looks again. If this one removed a pod, see that its replacement becomes Ready.",
   },
   failed: { exit: "failure", sentence: "The run failed.", advice: "Read the error." },
 } as const satisfies Record<string, ReasonFacts>;

@@ -149,7 +149,7 @@ describe("one run", () => {
     expect(released(world)).toBe(frees);
     expect(told.at(-1)).toMatchObject({
       level: "error",
-      sentence: expect.stringMatching(/planted.* Grant the named right .*role\.yaml/),
+      sentence: expect.stringMatching(/planted.* Grant the named right to the account/),
     });
   });
 

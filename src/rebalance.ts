@@ -14,7 +14,6 @@ import {
   tellLock,
   tellReadings,
   tellRemoval,
-  tellRotation,
   tellSnapshot,
 } from "./logging/narration.ts";
 import { assess, type Observation } from "./podstate/assess.ts";
@@ -31,6 +30,7 @@ import type {
 } from "./ports.ts";
 import { NOTHING_READ, readAll, type Readings } from "./readings.ts";
 import { exitCodeOf, type Reason, reasonOf } from "./reasons.ts";
+import { cameTo } from "./sentences.ts";
 import {
   type Decision,
   type Diagnosis,
@@ -145,7 +145,7 @@ async function runSteps(run: Progress, ports: Ports, policy: Policy, limits: Lim
   if (run.dryRun) return;
 
   const check = (rotation: Rotation) =>
-    step("check", () => withAftermath({ ...decision, rotation }, group, ports, signal), tellRotation);
+    step("check", () => withAftermath({ ...decision, rotation }, group, ports, signal), cameTo);
   run.rotation = await lookBack(rotationOf(group, decision, run.removal, policy), { group, check, lock, narrator });
 }
 

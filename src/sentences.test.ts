@@ -62,7 +62,10 @@ describe("the run in a sentence", () => {
 
   it("says what held the run back", () => {
     const even = reportOf(groupOf(EVEN));
-    expect(summarise(even)).toBe("Held: the group is balanced: CPU 0 of 0.3, lag 0 of 0.5.");
+    expect(summarise(even)).toBe(
+      "Held: the load is not uneven enough for a rotation: relative variance of CPU is 0, limit 0.3, busiest 1 times the mean; " +
+        "relative variance of lag is 0, limit 0.5, busiest 1 times the mean.",
+    );
   });
 
   it("says what failed", () => {
@@ -74,7 +77,7 @@ describe("the run in a sentence", () => {
 
 describe("explaining a reason", () => {
   it("adds the facts of the case", () => {
-    expect(explain("balanced", "CPU 0.12 of 0.3")).toBe("The group is balanced: CPU 0.12 of 0.3.");
+    expect(explain("cooldown", "a was removed 5m ago")).toBe("The last removal is too recent: a was removed 5m ago.");
     expect(explain("idle", "lag mean 12 of 100")).toBe(
       "The group is idle: no signal reaches its floor; lag mean 12 of 100.",
     );

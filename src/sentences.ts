@@ -1,8 +1,9 @@
 /** What a run came to, in sentences. Log, table and JSON share them. */
 
 import { CAUSES } from "./causes.ts";
+import { short } from "./figures.ts";
 import { REASONS, type Reason } from "./reasons.ts";
-import type { Diagnosis, RemovalStep, Role, RunReport } from "./types.ts";
+import type { Diagnosis, RemovalStep, Role, Rotation, RunReport } from "./types.ts";
 
 /** "most busy". */
 export function roleWords(role: Role): string {
@@ -10,7 +11,7 @@ export function roleWords(role: Role): string {
 }
 
 /**
- * The reason's sentence with the facts of the case: "The group is balanced: CPU 0.12 of 0.3, lag 0.20 of 0.5."
+ * The reason's sentence with the facts of the case: "The group is idle: no signal reaches its floor; CPU mean 0.01 of 0.05."
  *
  * @param detail - a clause, without a full stop; may be empty.
  */
@@ -30,10 +31,20 @@ function withFacts(sentence: string, facts: string): string {
   return `${head}${head.includes(":") ? "; " : ": "}${clause}.`;
 }
 
+/** What was expected of a rotation, and what came: "Busiest / mean was 1.8; 1.2 was expected (1.1 to 1.4), it came to 1.25." */
+export function cameTo({ before, expected, after, order }: Rotation): string {
+  const hoped = expected
+    ? `${short(expected.p50)} was expected (${short(expected.p10)} to ${short(expected.p90)})`
+    : "";
+  const came = after === undefined ? "what came of it is not known yet" : `it came to ${short(after)}`;
+  const how = order === undefined ? "" : ` (${order})`;
+  return `Busiest / mean was ${short(before)}; ${[hoped, came].filter((part) => part !== "").join(", ")}${how}.`;
+}
+
 /**
  * One run in one or two whole sentences: what was done to which pod, and why it ended there.
  *
- * "Rotated 2 of 2 pods: a (most busy), b (least busy)." or "Held: the group is balanced: CPU 0.12 of 0.3, lag 0.20 of 0.5."
+ * "Rotated 2 of 2 pods: a (most busy), b (least busy)." or "Held: the last removal is too recent: …"
  */
 export function summarise(report: RunReport): string {
   const { decision, removal, reason, detail, error } = report;

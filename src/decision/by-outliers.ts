@@ -13,7 +13,7 @@ export function chooseOutliers(group: Group, policy: Policy): Choice {
   const verdicts = judgeSignals(group, policy);
   const uneven = verdicts.filter(isUneven);
   const { targets, passedOver } = uneven.length > 0 ? selectOutliers(group.pods, policy) : NOBODY;
-  const even = verdicts.map((verdict) => verdict.spread).join(", ");
+  const even = verdicts.map((verdict) => verdict.spread).join("; ");
   const unfit = passedOver.map(({ pod, why }) => `${pod} is ${why}`).join(", ");
   return {
     against: {

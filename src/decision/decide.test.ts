@@ -122,7 +122,11 @@ describe("decide", () => {
   it("does not count a spread below the floor: one message among zeros is no imbalance", async () => {
     const world = unevenWorld();
     for (const pod of world.pods) pod.samples = { cpu: 0.4, lag: pod.name === "h" ? 1 : 0, rate: 1, memory: 5e8 };
-    expect(await decideIn(world)).toMatchObject({ action: "hold", reason: "balanced" });
+    expect(await decideIn(world)).toMatchObject({
+      action: "hold",
+      reason: "balanced",
+      detail: expect.stringMatching(/; lag does not count, its mean \S+ is below the floor of 100$/),
+    });
   });
 
   it("judges the rest when a signal is left out on purpose", async () => {

@@ -47,7 +47,9 @@ export const GATES: readonly (WorldGate | GroupGate)[] = [
     again: true,
     closed: ({ snapshot: { pods, bare } }) => {
       if (pods.length > 0) return undefined;
-      return bare.length === 0 ? "0 pods" : `only pods without a controller: ${bare.join(", ")}`;
+      return bare.length === 0
+        ? "the list is empty, as it is for a namespace that does not exist"
+        : `only pods without a controller: ${bare.join(", ")}`;
     },
   },
   {

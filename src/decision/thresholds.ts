@@ -13,7 +13,7 @@ export interface SignalVerdict {
   readonly threshold: number;
   /** "lag mean 12 of 100". */
   readonly load: string;
-  /** "lag 0.20 of 0.5". */
+  /** "relative variance of lag is 0.20, limit 0.5, busiest 1.9 times the mean". */
   readonly spread: string;
   /** "lag is uneven (5.24 > 0.5)". */
   readonly uneven: string;
@@ -32,14 +32,17 @@ export function judgeSignals(group: Group, policy: Policy): readonly SignalVerdi
   };
   return JUDGED.filter((signal) => group.signalsInUse.includes(signal)).map((signal) => {
     const { name, floor, threshold } = limits[signal];
-    const { mean, relativeVariance } = group.statistics[signal];
+    const { mean, relativeVariance, busiestToMean } = group.statistics[signal];
+    const busiest = `busiest ${short(busiestToMean)} times the mean`;
+    const spreadOf = `relative variance of ${name} is ${short(relativeVariance)}, limit ${threshold}, ${busiest}`;
+    const idle = `${name} does not count, its mean ${short(mean)} is below the floor of ${floor}`;
     return {
       signal,
       loaded: mean >= floor,
       relativeVariance,
       threshold,
       load: `${name} mean ${short(mean)} of ${floor}`,
-      spread: `${name} ${mean >= floor ? short(relativeVariance) : "below its floor"} of ${threshold}`,
+      spread: mean >= floor ? spreadOf : idle,
       uneven: `${name} is uneven (${short(relativeVariance)} > ${threshold})`,
     };
   });

@@ -186,7 +186,7 @@ describe("a group of which nobody knows who owns what", () => {
     expect(causeOf(butFirst(1, { rate: 2 * RATE, cpu: 1 }))).toMatchObject({
       cause: "skewed_partitions",
       evidence:
-        "consumer-000 consumes 1.8 times the mean, at the same CPU for a message; as nobody knows who owns what, it may be one hot partition or unequal numbers",
+        "consumer-000 consumes 1.8 times the mean, at the same CPU for a message; with the owners unknown, it may be one hot partition or unequal numbers",
     });
     expect(causeOf(butFirst(1, { rate: 1.29 * RATE, cpu: 0.645 })).cause).toBe("even");
     expect(causeOf(butFirst(1, { rate: 1.31 * RATE, cpu: 0.655 })).cause).toBe("skewed_partitions");
@@ -228,7 +228,7 @@ describe("a group of which nobody knows who owns what", () => {
     });
     expect(causeOf(pods, undefined, { without: ["rate"] })).toMatchObject({
       cause: "unknown",
-      evidence: "nobody knows what the pods consume",
+      evidence: "what the pods consume is not known",
     });
   });
 });

@@ -13,7 +13,7 @@ import { medianOf, quantileOf, type Share, type Symptom, type Symptoms, symptoms
  * The rules are asked in the order of {@link RULES}; the first that finds something names the cause. Pods are compared with the
  * median or a quartile, so that an outlier does not hide itself.
  *
- * Where nobody knows who owns which partitions, a hot partition and unequal numbers look like any other uneven load.
+ * Where it is not known who owns which partitions, a hot partition and unequal numbers look like any other uneven load.
  *
  * @returns never throws. `unknown` where signals are missing or contradict each other, `even` only where nothing stands out.
  * @see docs/algorithm.md
@@ -306,7 +306,7 @@ function unequalRates(symptoms: Symptoms): Found | undefined {
   }
   const open =
     group.ownership === undefined
-      ? "as nobody knows who owns what, it may be one hot partition or unequal numbers"
+      ? "with the owners unknown, it may be one hot partition or unequal numbers"
       : "as not all rates of the partitions are known, it may be one hot partition";
   const evidence = `${name} consumes ${times(load / mean)} the mean, at the same CPU for a message; ${open}`;
   return contrary(symptoms, off) ?? { cause: "skewed_partitions", evidence };
@@ -339,7 +339,7 @@ function unexplained({ pods, shares, policy }: Symptoms): Found | undefined {
     const evidence = `${listed(late)} ${plural(late, "has", "have")} more than ${LATE_SECONDS} s of traffic waiting`;
     return { cause: "unknown", evidence: `${evidence}, and nothing else stands out` };
   }
-  if (shares.length < LEAST_PODS) return { cause: "unknown", evidence: "nobody knows what the pods consume" };
+  if (shares.length < LEAST_PODS) return { cause: "unknown", evidence: "what the pods consume is not known" };
   const paces = pods.flatMap(({ name, rate, load = 0 }) =>
     rate === undefined || load === 0 ? [] : [{ name, pace: rate / load }],
   );

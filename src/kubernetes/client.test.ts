@@ -7,6 +7,8 @@ import { createKubernetesClient, type KubernetesClient, type WirePod } from "./c
 const NEVER = new AbortController().signal;
 const POD = { namespace: "shop", name: "orders-1", uid: "uid-1" };
 
+const REF = { namespace: "shop", name: "pod-rebalancer-deployment-orders" };
+
 const disposals: (() => unknown)[] = [];
 afterEach(async () => {
   for (const dispose of disposals.splice(0).toReversed()) await dispose();
@@ -283,4 +285,42 @@ it("the other objects are asked of apps/v1", async () => {
   expect(api.received.map(({ url }) => url.pathname)).toEqual(
     ["replicasets", "deployments", "statefulsets"].map((kind) => `/apis/apps/v1/namespaces/shop/${kind}/orders`),
   );
+});
+
+describe("the advice for a refusal", () => {
+  const refusal = { status: 403, body: { kind: "Status", status: "Failure", code: 403, message: "cannot" } };
+
+  it("of a Lease is about its name, which is what the right is to", async () => {
+    const { client } = await apiWith(() => refusal);
+    for (const work of [client.getLease(REF, NEVER), client.updateLease(REF, {}, NEVER)]) {
+      await expect(work).rejects.toMatchObject({
+        code: "FORBIDDEN",
+        advice: expect.stringMatching(/^The Role must name this very Lease under resourceNames/),
+      });
+    }
+  });
+
+  it("of anything else is about the right, and never about the metrics server", async () => {
+    const { client } = await apiWith(() => refusal);
+    for (const work of [
+      namesOf(client),
+      client.getPod(POD, NEVER),
+      client.createEviction(POD, { dryRun: false }, NEVER),
+      client.createLease(REF, {}, NEVER),
+    ]) {
+      await expect(work).rejects.toMatchObject({
+        code: "FORBIDDEN",
+        advice: "Grant the named right to this account; deploy/kubernetes/base/role.yaml has all that a run needs.",
+        reply: { status: 403 },
+      });
+    }
+  });
+
+  it("by something that is not the API server says so", async () => {
+    const { client } = await apiWith(() => ({ status: 403, body: "<h1>Forbidden</h1>" }));
+    await expect(namesOf(client)).rejects.toMatchObject({
+      code: "FORBIDDEN",
+      advice: "That was not the API server itself: look at the proxy or gateway at the named address.",
+    });
+  });
 });

@@ -10,7 +10,7 @@ import type {
   V2HorizontalPodAutoscaler,
 } from "@kubernetes/client-node";
 
-import { RebalancerError } from "../errors.ts";
+import { advising, type ErrorReply, RebalancerError } from "../errors.ts";
 import type { HttpCall, HttpClient, HttpReply } from "../http.ts";
 import { jsonOf, printable, quoted } from "../text.ts";
 import type { PodRef } from "../types.ts";
@@ -117,7 +117,7 @@ type NamedRequest = Request & { readonly name: string };
 /** @param http - its endpoint is the API server; the caller closes it. */
 export function createKubernetesClient(http: HttpClient): KubernetesClient {
   function send(request: Request, body?: object, maxBytes = MAX_OBJECT_BYTES): Promise<HttpReply> {
-    return http.request({
+    const sent = http.request({
       method: "GET",
       retry: true,
       deadlineMillis: CALL_DEADLINE_MILLIS,
@@ -125,6 +125,7 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
       ...request,
       ...(body && { body: { type: "application/json", text: JSON.stringify(body) } }),
     });
+    return advising(sent, "FORBIDDEN", ({ reply }) => rightFor(request, reply));
   }
 
   /** The beginning of a server's words, fit to be shown. */
@@ -262,6 +263,16 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
       parseKind((await send({ what, path, method: "POST", signal }, event)).body, ["Event"], what);
     },
   };
+}
+
+/** How the refused right is got. The right to a Lease is one to its name, and so most often the name is what is wrong. */
+function rightFor({ what }: Request, reply: ErrorReply | undefined): string {
+  if (failureOf(reply) === undefined) {
+    return "That was not the API server itself: look at the proxy or gateway at the named address.";
+  }
+  return /^(get|update) lease /.test(what)
+    ? "The Role must name this very Lease under resourceNames (deploy/kubernetes/base/role.yaml; its name is set in kustomization.yaml), unless KUBE_LABEL_SELECTOR matches another workload than meant."
+    : "Grant the named right to this account; deploy/kubernetes/base/role.yaml has all that a run needs.";
 }
 
 const CORE = "/api/v1";

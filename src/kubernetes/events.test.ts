@@ -65,6 +65,16 @@ describe("eventSink", () => {
     ]);
   });
 
+  it("says why the pods were chosen, and what came of it", async () => {
+    const decision = { action: "rotate", because: ["CPU is uneven (0.53 > 0.3)", "lag is uneven (5.24 > 0.5)"] };
+    const rotation = { before: 1.82, expected: { p10: 1.1, p50: 1.2, p90: 1.4 }, after: 1.25, order: undefined };
+    const [event] = await eventsOf(reportWith([STEP], { decision, rotation } as unknown as Partial<RunReport>));
+    expect(event!.message).toBe(
+      "The chosen pods were rotated. Pods: replaced orders-a (most busy). Why: CPU is uneven (0.53 > 0.3); lag is uneven (5.24 > 0.5). " +
+        "Busiest / mean was 1.82; 1.2 was expected (1.1 to 1.4), it came to 1.25.",
+    );
+  });
+
   it("warns, and says why, when the run ended with an error", async () => {
     const steps: RemovalStep[] = [
       { ...STEP, outcome: "evicted" },
@@ -76,7 +86,7 @@ describe("eventSink", () => {
       type: "Warning",
       reason: "ReplacementTimeout",
       message:
-        "The replacement of a removed pod did not become Ready in time. Pods: evicted orders-a (most busy). 7 of 8 pods are Ready.",
+        "The replacement of a removed pod did not become Ready in time: 7 of 8 pods are Ready. Pods: evicted orders-a (most busy).",
     });
   });
 

@@ -1,7 +1,7 @@
 import { asRebalancerError } from "../errors.ts";
 import type { Sink } from "../ports.ts";
 import { REASONS } from "../reasons.ts";
-import { roleWords } from "../sentences.ts";
+import { cameTo, explain, roleWords } from "../sentences.ts";
 import { cleanText } from "../text.ts";
 import type { RemovalStep, RunReport, WorkloadRef } from "../types.ts";
 import type { KubernetesClient, WireEvent } from "./client.ts";
@@ -12,7 +12,8 @@ const COMPONENT = "pod-rebalancer";
 const MAX_MESSAGE_BYTES = 1_024;
 
 /**
- * Writes one Event on the workload for a run that touched a pod, so that `kubectl describe` tells who removed it and why.
+ * Writes one Event on the workload for a run that touched a pod, so that `kubectl describe` tells who removed it, why, and what came
+ * of it.
  * It is a core/v1 Event: the right to create `events` in the API group "" is enough for it.
  *
  * @param instance - which run wrote it; up to 128 characters.
@@ -40,7 +41,13 @@ export function eventSink(client: KubernetesClient, now: () => Date, instance: s
 function eventOf(report: RunReport, workload: WorkloadRef, touched: readonly RemovalStep[]): WireEvent {
   const { kind, namespace, name, uid } = workload;
   const what = touched.map((step) => `${step.outcome} ${step.pod} (${roleWords(step.role)})`).join(", ");
-  const detail = report.reason === "rotated" ? "" : ` ${report.detail}.`;
+  const { decision, rotation, reason, detail } = report;
+  const parts = [
+    reason === "rotated" ? REASONS[reason].sentence : explain(reason, detail),
+    `Pods: ${what}.`,
+    ...(decision?.action === "rotate" ? [`Why: ${decision.because.join("; ")}.`] : []),
+    ...(rotation ? [cameTo(rotation)] : []),
+  ];
   return {
     apiVersion: "v1",
     kind: "Event",
@@ -48,8 +55,8 @@ function eventOf(report: RunReport, workload: WorkloadRef, touched: readonly Rem
     metadata: { namespace, name: `${COMPONENT}-${report.runId}` },
     involvedObject: { apiVersion: "apps/v1", kind, namespace, name, uid },
     type: report.exitCode === 0 ? "Normal" : "Warning",
-    reason: camelCase(report.reason),
-    message: shorten(`${REASONS[report.reason].sentence} Pods: ${what}.${detail}`),
+    reason: camelCase(reason),
+    message: shorten(parts.join(" ")),
     count: 1,
     reportingComponent: COMPONENT,
     source: { component: COMPONENT },

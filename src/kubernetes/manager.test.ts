@@ -328,7 +328,7 @@ describe("a rotation", () => {
       "target_changed",
       /created anew/,
     ],
-    ["all pods went", (w) => (w.pods = []), "no_pods", /0 pods/],
+    ["all pods went", (w) => (w.pods = []), "no_pods", /the list is empty/],
     [
       "pods are no longer Ready",
       (w) => w.pods.slice(4).forEach((pod) => (pod.readyAt = Number.POSITIVE_INFINITY)),

@@ -1,7 +1,6 @@
 /** The sentences that the steps of a run log, so that `jq -r .msg` reads as prose. */
 
 import { readyPods } from "../decision/gates.ts";
-import { short } from "../figures.ts";
 import type { ConsumerGroup } from "../kafka/group.ts";
 import type { Observation } from "../podstate/assess.ts";
 import type { HeldLock, Lock, Narrator } from "../ports.ts";
@@ -11,7 +10,6 @@ import {
   type Decision,
   type Diagnosis,
   type RemovalResult,
-  type Rotation,
   type RunReport,
   SIGNALS,
   type Signals,
@@ -43,16 +41,6 @@ function tellGroup({ name, source, state, assignor, members, partitions }: Consu
   const known = [state, assignor].filter((fact) => fact !== undefined).join(", ");
   const origin = known === "" ? source : `${source}: ${known}`;
   return `The group${name === undefined ? "" : ` ${name}`} has ${members.length} members and ${partitions.length} partitions (${origin}).`;
-}
-
-/** What was expected of a rotation, and what came. */
-export function tellRotation({ before, expected, after, order }: Rotation): string {
-  const hoped = expected
-    ? `${short(expected.p50)} was expected (${short(expected.p10)} to ${short(expected.p90)})`
-    : "";
-  const came = after === undefined ? "what came of it is not known yet" : `it came to ${short(after)}`;
-  const how = order === undefined ? "" : ` (${order})`;
-  return `Busiest / mean was ${short(before)}; ${[hoped, came].filter((part) => part !== "").join(", ")}${how}.`;
 }
 
 function tellSignals(signals: Signals): string {

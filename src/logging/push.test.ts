@@ -71,6 +71,14 @@ describe("a push", () => {
     });
   });
 
+  it("that is forbidden is about the receiver's account, not about Kubernetes", async () => {
+    const server = await receiver({ status: 403 });
+    await expect(push(server.url)).rejects.toMatchObject({
+      code: "FORBIDDEN",
+      advice: "Give the account that METRICS_PUSH_HTTP_CONFIG names the right to write at METRICS_PUSH_URL.",
+    });
+  });
+
   it("that is refused says so in the receiver's words", async () => {
     const server = await receiver({ status: 400, body: "pushed metrics are invalid" });
     await expect(push(server.url)).rejects.toMatchObject({

@@ -1,4 +1,4 @@
-import { RebalancerError } from "../errors.ts";
+import { advising, RebalancerError } from "../errors.ts";
 import type { HttpClient } from "../http.ts";
 import type { Sink } from "../ports.ts";
 import { printable } from "../text.ts";
@@ -29,7 +29,7 @@ export function pushSink(http: HttpClient, receiver: URL, policy: Policy): Sink 
       // Loaded only when asked for: a plain run starts without it.
       const { metricsText } = await import("./metrics.ts");
       const text = await metricsText(report, policy);
-      const { body } = await http.request({
+      const pushed = http.request({
         what: "push the metrics",
         method: "POST",
         ...(IMPORT.test(receiver.pathname)
@@ -42,6 +42,7 @@ export function pushSink(http: HttpClient, receiver: URL, policy: Policy): Sink 
         retry: true,
         maxBytes: MAX_REPLY_BYTES,
       });
+      const { body } = await advising(pushed, "FORBIDDEN", () => MAY_NOT_PUSH);
       // Neither receiver has anything to say; a login page says 200, too.
       if (body.trim() !== "") {
         throw new RebalancerError(
@@ -52,6 +53,8 @@ export function pushSink(http: HttpClient, receiver: URL, policy: Policy): Sink 
     },
   };
 }
+
+const MAY_NOT_PUSH = "Give the account that METRICS_PUSH_HTTP_CONFIG names the right to write at METRICS_PUSH_URL.";
 
 /** Base64 takes any selector, also one with a slash (RFC 4648 section 5, as the Pushgateway wants it). */
 function groupPath({ namespace, selector }: RunReport): string {

@@ -43,7 +43,7 @@ relative variance                        0.53      5.24        0.49     0.01   0
 limit                                    0.30      0.50
 
 cause  skewed_partitions: consumer-5d8f7cc7b5-x2k9q consumes 2.8 times the mean, at the same CPU for
-       a message; as nobody knows who owns what, it may be one hot partition or unequal numbers
+       a message; with the owners unknown, it may be one hot partition or unequal numbers
        Spread the keys better, or have more partitions; a rotation deals the same partitions anew.
 
 ROTATE  CPU is uneven (0.53 > 0.3); lag is uneven (5.24 > 0.5)
@@ -81,9 +81,9 @@ rel. variance            0.53      5.24   0.47
 limit                    0.30      0.50
 
 cause  skewed_partitions: consumer-5d8f7cc7b5-x2k9q consumes
-       2.8 times the mean, at the same CPU for a message; as
-       nobody knows who owns what, it may be one hot
-       partition or unequal numbers
+       2.8 times the mean, at the same CPU for a message;
+       with the owners unknown, it may be one hot partition
+       or unequal numbers
        Spread the keys better, or have more partitions; a
        rotation deals the same partitions anew.
 
@@ -212,7 +212,8 @@ consumer-5d8f7cc7b5-x2k9q  node-3   2d
 
 HOLD  ambiguous_group  The pods do not belong to exactly one Deployment or StatefulSet:
   Deployment/orders, StatefulSet/payments.
-  Narrow KUBE_LABEL_SELECTOR until it matches one Deployment or StatefulSet.
+  Narrow KUBE_LABEL_SELECTOR until it matches one Deployment or StatefulSet; pods that anything else
+  makes cannot be rotated.
 `);
   });
 
@@ -221,8 +222,10 @@ HOLD  ambiguous_group  The pods do not belong to exactly one Deployment or State
     expect(show(reportOf(group, { exitCode: 4 }))).toBe(`
 shop  app=consumer   0 pods, 0 Ready
 
-HOLD  no_pods  No pod matches the selector: 0 pods.
-  Check KUBE_NAMESPACE and KUBE_LABEL_SELECTOR against \`kubectl get pods --show-labels\`.
+HOLD  no_pods  No pod matches the selector: the list is empty, as it is for a namespace that does
+  not exist.
+  Check KUBE_NAMESPACE (\`kubectl get namespace\`) and KUBE_LABEL_SELECTOR (\`kubectl get pods
+  --show-labels\`).
 `);
   });
 });

@@ -32,6 +32,15 @@ function clientOf(url: string, timeoutMillis = 10_000): Prometheus {
 }
 
 describe("query", () => {
+  it("that is forbidden is about the metrics server's account, not about Kubernetes", async () => {
+    const server = await serverWith({ status: 403 });
+    await expect(clientOf(server.url).query("cpu query", "up", NEVER)).rejects.toMatchObject({
+      code: "FORBIDDEN",
+      advice:
+        "Give the account that PROMETHEUS_HTTP_CONFIG names the right to query, and check the tenant in its http_headers.",
+    });
+  });
+
   it("posts the query as a form, with nocache and without step, and keeps the endpoint's path and parameters", async () => {
     const server = await serverWith(EMPTY);
     const prometheus = clientOf(`${server.url}/select/0/prometheus?extra_label=tenant%3Da`);

@@ -1,4 +1,4 @@
-import { RebalancerError } from "../errors.ts";
+import { advising, RebalancerError } from "../errors.ts";
 import type { HttpClient } from "../http.ts";
 import { parseSamples, parseSeries, type Sample, type Series, type TimeSpan } from "./parse.ts";
 
@@ -54,7 +54,7 @@ export function createPrometheus(http: HttpClient, options: PrometheusOptions): 
     // `nocache` keeps VictoriaMetrics from hiding the newest 30 seconds.
     const form = new URLSearchParams({ query: promql, ...times, nocache: "1" });
     try {
-      const { status, body } = await http.request({
+      const answered = http.request({
         what,
         method: "POST",
         path,
@@ -64,6 +64,7 @@ export function createPrometheus(http: HttpClient, options: PrometheusOptions): 
         retry: true,
         maxBytes: MAX_REPLY_BYTES,
       });
+      const { status, body } = await advising(answered, "FORBIDDEN", () => MAY_NOT_QUERY);
       // 206 is a part, 203 what a proxy made of it.
       if (status !== 200) throw new RebalancerError("REPLY_INVALID", `${what}: HTTP ${status}, expected 200`);
       return parse(body, { sent, mask: (words) => http.mask(words) });
@@ -112,17 +113,20 @@ function unixSeconds(date: Date): string {
   return String(date.getTime() / 1_000);
 }
 
+const MAY_NOT_QUERY =
+  "Give the account that PROMETHEUS_HTTP_CONFIG names the right to query, and check the tenant in its http_headers.";
+
 /** A refused query is the query's fault: it says so, and shows the query so that it can be tried elsewhere. */
 function explained(thrown: unknown, promql: string, http: HttpClient): unknown {
   if (!(thrown instanceof RebalancerError)) return thrown;
-  const { code, reply } = thrown;
+  const { code, reply, advice } = thrown;
   const message = http.mask(thrown.message);
   const refused = (reply?.status === 400 || reply?.status === 422) && isApiError(reply.body);
   const details = reply && { reply };
   if (refused || code === "QUERY_FAILED") {
     return new RebalancerError("QUERY_FAILED", `${message}; the query: ${promql}`, { ...details });
   }
-  return message === thrown.message ? thrown : new RebalancerError(code, message, { ...details });
+  return message === thrown.message ? thrown : new RebalancerError(code, message, { ...details, advice });
 }
 
 /** Whether the server itself refused, and not a proxy in front of it. */

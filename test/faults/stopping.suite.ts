@@ -18,7 +18,7 @@ describe("told to stop", { concurrent: true }, () => {
     product.kill(signal);
     const ended = await product.ended;
     expect(ended).toMatchObject({ exitCode: 1, reason: "interrupted", code: "CANCELLED" });
-    expect(ended.said).toMatch(new RegExp(`The run was told to stop: told to stop by ${signal}`));
+    expect(ended.said).toMatch(new RegExp(`The run was told to stop: ${signal} was received`));
     expect(scene.removed()).toEqual([]);
   });
 

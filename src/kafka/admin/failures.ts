@@ -111,6 +111,10 @@ export function insistOnSuccess(where: string, what: string, errorCode: number, 
     throw new RebalancerError(
       "FORBIDDEN",
       `${what} at ${where}: Kafka refuses it (${id}); expected the right ${right}`,
+      {
+        advice:
+          "Grant the named right to the user of KAFKA_CONFIG (kafka-acls.sh --add); it is all that is needed there.",
+      },
     );
   }
   throw new RebalancerError(canRetry ? "SERVER_ERROR" : "REQUEST_REJECTED", `${what} at ${where}: ${id}: ${message}`);
