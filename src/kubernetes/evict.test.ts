@@ -246,6 +246,19 @@ describe("evictPod", () => {
     expect(await evict(client)).toEqual({ outcome: "gone", perhapsByUs: true });
   });
 
+  it("finds it gone in a dry run, too, which has not removed it", async () => {
+    const { client } = await apiWith(RUNS, NOT_THERE, NOT_THERE);
+    expect(await evict(client, { dryRun: true })).toEqual({ outcome: "gone" });
+  });
+
+  it.each<[string, Answer]>([
+    ["the API server's own 404", NOT_THERE],
+    ["a proxy's 404", { status: 404, body: "<html>" }],
+  ])("is not found gone in a dry run where it still runs after %s", async (_name, eviction) => {
+    const { client } = await apiWith(RUNS, eviction);
+    await expect(evict(client, { dryRun: true })).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
   it("tells of a conflict while the pod still runs", async () => {
     const { client } = await apiWith(RUNS, statusReply(409, "try again"), RUNS);
     await expect(evict(client)).rejects.toMatchObject({ code: "CONFLICT" });

@@ -48,8 +48,8 @@ export async function evictPod(
     const failure = failureOf(error.reply);
     const refusal = failure && refusalIn(failure);
     if (refusal !== undefined) return refusal;
-    if (dryRun || isSureNo(error, failure, request)) throw error;
-    return afterFailure(client, request, error);
+    if (isSureNo(error, failure, request)) throw error;
+    return dryRun ? afterProbe(client, request, error) : afterFailure(client, request, error);
   }
 }
 
@@ -77,6 +77,18 @@ function isSureNo({ code }: RebalancerError, failure: ApiStatus | undefined, { p
 }
 
 const SAYS_CHANGED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["NOT_FOUND", "CONFLICT"]);
+
+/** A dry run asks for nothing that could have happened; only a pod that went meanwhile is no failure. */
+async function afterProbe(
+  client: KubernetesClient,
+  request: EvictRequest,
+  error: RebalancerError,
+): Promise<EvictReply> {
+  if (!SAYS_CHANGED.has(error.code) || failureOf(error.reply) === undefined) throw error;
+  const { value: found } = await client.getPod(request.pod, AbortSignal.timeout(CALL_DEADLINE_MILLIS));
+  if (found !== undefined && isRunning(found, request)) throw error;
+  return { outcome: "gone" };
+}
 
 async function afterFailure(
   client: KubernetesClient,

@@ -153,6 +153,9 @@ export function describeClusterContract(name: string, makeWorld: () => Promise<W
       await world.createGroup(3);
       const [pod] = (await cluster.observe(NEVER)).pods;
       await world.markNotReady(pod!.name);
+      await until(world, cluster, ({ pods }) =>
+        pods.some(({ name: one, readySince }) => one === pod!.name && !readySince),
+      );
       const why = `${pod!.name} is not Ready`;
       expect(await cluster.evict(pod!, unlessReady, NEVER)).toEqual({ outcome: "spared", why });
       const found = (await cluster.observe(NEVER)).pods.find(({ uid }) => uid === pod!.uid);
