@@ -13,3 +13,17 @@ export const systemClock: Clock = {
     }
   },
 };
+
+/**
+ * A signal that aborts once so much time has passed on a clock.
+ *
+ * @param ended - ends the waiting: whatever the signal is for is over.
+ */
+export function deadlineOn(clock: Clock, millis: number, ended: AbortSignal): AbortSignal {
+  const late = new AbortController();
+  clock.sleep(millis, ended).then(
+    () => late.abort(),
+    () => undefined,
+  );
+  return late.signal;
+}

@@ -3,8 +3,10 @@ import type { ServerResponse } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
 
 import { type Answer, eventually, type Loopback, startLoopback } from "../test/fakes/loopback.ts";
+import { createManualClock, type ManualClock } from "../test/fakes/manual-clock.ts";
 import { RebalancerError } from "./errors.ts";
 import { createHttpClient, type HttpCall, type HttpClient, type HttpEndpoint } from "./http.ts";
+import type { Clock } from "./ports.ts";
 
 const CALL: HttpCall = {
   what: "list things",
@@ -27,10 +29,15 @@ async function serverWith(answer: Parameters<typeof startLoopback>[0]): Promise<
   return server;
 }
 
-function clientOf(url: string, rest: Omit<HttpEndpoint, "url"> = {}): HttpClient {
-  const client = createHttpClient({ url: new URL(url), ...rest });
+function clientOf(url: string, rest: Omit<HttpEndpoint, "url"> = {}, clock?: Clock): HttpClient {
+  const client = createHttpClient({ url: new URL(url), ...rest }, clock);
   disposals.push(() => client.close());
   return client;
+}
+
+/** Resolves once a call waits for its next attempt: that and its deadline are all it waits for. */
+function pausing(clock: ManualClock): Promise<void> {
+  return eventually(() => clock.sleeping() === 2);
 }
 
 async function failureOf(work: Promise<unknown>): Promise<RebalancerError> {
@@ -134,20 +141,31 @@ describe("a retry", () => {
 
   it("gives up after five attempts, with the last error", async () => {
     const server = await serverWith(() => ({ status: 503, headers: { "retry-after": "0" }, body: "overloaded" }));
-    const error = await failureOf(clientOf(server.url).request(CALL));
+    const clock = createManualClock();
+    let over = false;
+    const failed = failureOf(clientOf(server.url, {}, clock).request(CALL)).finally(() => (over = true));
+    while (!over) {
+      await eventually(() => over || clock.sleeping() === 2);
+      await clock.advance(100);
+    }
+    const error = await failed;
     expect(error).toMatchObject({ code: "SERVER_ERROR", message: expect.stringContaining("overloaded") });
     expect(server.received).toHaveLength(5);
   });
 
   it("waits as long as Retry-After says", async () => {
-    const times: number[] = [];
-    const server = await serverWith((_request, call) => {
-      times.push(performance.now());
-      return call === 0 ? { status: 429, headers: { "retry-after": "1" } } : { body: "{}" };
-    });
-    await clientOf(server.url).request(CALL);
-    // Not how long: that it did not come before. Timers may fire a millisecond early.
-    expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(990);
+    const server = await serverWith((_request, call) =>
+      call === 0 ? { status: 429, headers: { "retry-after": "1" } } : { body: "{}" },
+    );
+    const clock = createManualClock();
+    const work = clientOf(server.url, {}, clock).request(CALL);
+    await pausing(clock);
+    await clock.advance(999);
+    expect(clock.sleeping()).toBe(2);
+    expect(server.received).toHaveLength(1);
+    await clock.advance(1);
+    expect((await work).body).toBe("{}");
+    expect(server.received).toHaveLength(2);
   });
 
   it("does not begin when Retry-After lies beyond the deadline", async () => {
@@ -178,7 +196,13 @@ describe("a deadline", () => {
 
   it("covers all attempts together, and tells of the last", async () => {
     const server = await serverWith((_request, call) => (call === 0 ? { status: 503, body: "overloaded" } : "hang"));
-    const error = await failureOf(clientOf(server.url).request({ ...CALL, deadlineMillis: 400 }));
+    const clock = createManualClock();
+    const failed = failureOf(clientOf(server.url, {}, clock).request({ ...CALL, deadlineMillis: 400 }));
+    await pausing(clock);
+    await clock.advance(200);
+    await eventually(() => server.received.length === 2);
+    await clock.advance(200);
+    const error = await failed;
     expect(error.code).toBe("DEADLINE_EXCEEDED");
     expect(error.message).toMatch(/the last attempt: .*HTTP 503: overloaded/);
   });
@@ -214,9 +238,10 @@ describe("a cancelled call", () => {
   it("does not wait for the pause before the next attempt", async () => {
     const server = await serverWith(() => ({ status: 503, headers: { "retry-after": "9" } }));
     const stop = new AbortController();
-    const work = failureOf(clientOf(server.url).request({ ...CALL, signal: stop.signal }));
-    await eventually(() => server.received.length === 1);
-    setTimeout(() => stop.abort(), 20);
+    const clock = createManualClock();
+    const work = failureOf(clientOf(server.url, {}, clock).request({ ...CALL, signal: stop.signal }));
+    await pausing(clock);
+    stop.abort();
     expect((await work).code).toBe("CANCELLED");
   });
 });
@@ -336,7 +361,7 @@ describe("a reply", () => {
     ["is not HTTP", "SSH-2.0-OpenSSH_9.2\r\n"],
   ])("that %s is no reply, or no more than it promised", async (_name, raw) => {
     const server = await serverWith(() => (response) => void response.socket?.end(raw));
-    const work = clientOf(server.url).request({ ...CALL, retry: false, deadlineMillis: 2_000 });
+    const work = clientOf(server.url).request({ ...CALL, retry: false });
     const said = await work.then(
       ({ body }) => body,
       (error: unknown) => (error as RebalancerError).code,

@@ -2,11 +2,12 @@
 
 import * as http from "node:http";
 import * as https from "node:https";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { SecureContextOptions } from "node:tls";
 
+import { deadlineOn, systemClock } from "./clock.ts";
 import { type ErrorCode, type ErrorReply, RebalancerError, tooManyFiles } from "./errors.ts";
 import { orAborted } from "./or-aborted.ts";
+import type { Clock } from "./ports.ts";
 import { masked, printable, withoutSecrets } from "./text.ts";
 
 export interface TlsOptions extends Pick<SecureContextOptions, "ca" | "cert" | "key" | "minVersion" | "maxVersion"> {
@@ -58,8 +59,12 @@ export interface HttpClient {
 const MAX_ATTEMPTS = 5;
 const FIRST_DELAY_MILLIS = 200;
 
-/** A client of one server; whoever makes it closes it. At most eight requests at once; the others wait their turn. */
-export function createHttpClient(endpoint: HttpEndpoint): HttpClient {
+/**
+ * A client of one server; whoever makes it closes it. At most eight requests at once; the others wait their turn.
+ *
+ * @param clock - by which calls have their deadlines, and by which it waits before it tries one again.
+ */
+export function createHttpClient(endpoint: HttpEndpoint, clock: Clock = systemClock): HttpClient {
   const secure = endpoint.url.protocol === "https:";
   const agent = secure
     ? new https.Agent({ keepAlive: true, maxSockets: 8, ...endpoint.tls })
@@ -91,31 +96,40 @@ export function createHttpClient(endpoint: HttpEndpoint): HttpClient {
 
   const closed = new AbortController();
 
+  async function request(call: HttpCall, ended: AbortSignal): Promise<HttpReply> {
+    const deadline = deadlineOn(clock, call.deadlineMillis, ended);
+    const ends = clock.now().getTime() + call.deadlineMillis;
+    const signal = AbortSignal.any([call.signal, deadline, closed.signal]);
+    const where = `${call.what} (${call.method} ${endpoint.url.origin}${addressOf(endpoint.url, call).pathname})`;
+    let last: RebalancerError | undefined;
+
+    function explain(thrown: unknown): RebalancerError {
+      if (call.signal.aborted) return cancelled(where, call.signal.reason);
+      if (closed.signal.aborted) return cancelled(where, closed.signal.reason);
+      if (deadline.aborted) return late(where, call.deadlineMillis, last);
+      return failure(where, thrown);
+    }
+
+    for (let attempts = 1; ; attempts += 1) {
+      const outcome = await attempt(call, signal).then((reply) => judged(where, reply, secrets), explain);
+      if (!(outcome instanceof RebalancerError)) return outcome;
+      last = outcome;
+      if (!call.retry || !last.retryable || attempts === MAX_ATTEMPTS) throw last;
+      const pause = pauseMillis(attempts, last.reply?.headers ?? {});
+      if (clock.now().getTime() + pause >= ends) throw last;
+      await clock.sleep(pause, signal).catch((thrown: unknown) => {
+        throw explain(thrown);
+      });
+    }
+  }
+
   return {
     async request(call) {
-      const deadline = AbortSignal.timeout(call.deadlineMillis);
-      const ends = performance.now() + call.deadlineMillis;
-      const signal = AbortSignal.any([call.signal, deadline, closed.signal]);
-      const where = `${call.what} (${call.method} ${endpoint.url.origin}${addressOf(endpoint.url, call).pathname})`;
-      let last: RebalancerError | undefined;
-
-      function explain(thrown: unknown): RebalancerError {
-        if (call.signal.aborted) return cancelled(where, call.signal.reason);
-        if (closed.signal.aborted) return cancelled(where, closed.signal.reason);
-        if (deadline.aborted) return late(where, call.deadlineMillis, last);
-        return failure(where, thrown);
-      }
-
-      for (let attempts = 1; ; attempts += 1) {
-        const outcome = await attempt(call, signal).then((reply) => judged(where, reply, secrets), explain);
-        if (!(outcome instanceof RebalancerError)) return outcome;
-        last = outcome;
-        if (!call.retry || !last.retryable || attempts === MAX_ATTEMPTS) throw last;
-        const pause = pauseMillis(attempts, last.reply?.headers ?? {});
-        if (performance.now() + pause >= ends) throw last;
-        await sleep(pause, undefined, { signal }).catch((thrown: unknown) => {
-          throw explain(thrown);
-        });
+      const ended = new AbortController();
+      try {
+        return await request(call, ended.signal);
+      } finally {
+        ended.abort();
       }
     },
     mask: (words) => masked(secrets, words),

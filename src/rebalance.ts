@@ -1,6 +1,7 @@
 /** One run, from top to bottom: observe → assess → decide → act → report. */
 
 import { rotationOf, withAftermath } from "./aftermath.ts";
+import { deadlineOn } from "./clock.ts";
 import { decide, decideInSlices } from "./decision/decide.ts";
 import { formatDuration } from "./durations.ts";
 import { asRebalancerError, RebalancerError } from "./errors.ts";
@@ -101,7 +102,7 @@ export async function rebalance(
   }
   const report = reportOf(identity, run, startedAt, ports.clock.now());
   tellEnd(report, ports.narrator);
-  return await writeTo(ports.sinks, report, ports.narrator);
+  return await writeTo(ports, report);
 }
 
 async function runSteps(run: Progress, ports: Ports, policy: Policy, limits: Limits): Promise<void> {
@@ -273,8 +274,8 @@ function mayHaveRemoved(removal: RemovalResult | undefined): boolean {
  *
  * @returns the report, with exit code 1 where the run would have ended well, removed nothing, and somebody still waits for it.
  */
-async function writeTo(sinks: readonly Sink[], report: RunReport, narrator: Narrator): Promise<RunReport> {
-  const errors = await Promise.all(sinks.map((sink) => failureOf(sink, report)));
+async function writeTo({ sinks, narrator, clock }: Ports, report: RunReport): Promise<RunReport> {
+  const errors = await Promise.all(sinks.map((sink) => failureOf(sink, report, clock)));
   const removed = !report.dryRun && mayHaveRemoved(report.removal);
   const exitCode = report.exitCode === 0 && !removed ? 1 : report.exitCode;
   const left = `stays ${exitCode}${removed ? ", because this run removed pods" : ""}`;
@@ -292,11 +293,14 @@ async function writeTo(sinks: readonly Sink[], report: RunReport, narrator: Narr
   return ended;
 }
 
-async function failureOf(sink: Sink, report: RunReport): Promise<RebalancerError | undefined> {
+async function failureOf(sink: Sink, report: RunReport, clock: Clock): Promise<RebalancerError | undefined> {
+  const done = new AbortController();
   try {
-    await sink.write(report, AbortSignal.timeout(SINK_MILLIS));
+    await sink.write(report, deadlineOn(clock, SINK_MILLIS, done.signal));
     return undefined;
   } catch (thrown) {
     return asRebalancerError(thrown);
+  } finally {
+    done.abort();
   }
 }

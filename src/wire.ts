@@ -7,7 +7,7 @@ import { systemClock } from "./clock.ts";
 import { type Config, loadConfig } from "./config/load.ts";
 import type { DemoTarget } from "./demo/demo.ts";
 import { asRebalancerError } from "./errors.ts";
-import { createHttpClient, type HttpEndpoint } from "./http.ts";
+import { createHttpClient, type HttpClient, type HttpEndpoint } from "./http.ts";
 import { createKafkaGroupSource } from "./kafka/admin/source.ts";
 import { createKubernetesClient } from "./kubernetes/client.ts";
 import { createKubernetesCluster } from "./kubernetes/cluster.ts";
@@ -15,7 +15,7 @@ import { type KubernetesEndpoint, loadEndpoint } from "./kubernetes/credentials.
 import { dryRun } from "./kubernetes/dry-run.ts";
 import { eventSink } from "./kubernetes/events.ts";
 import { withServerTime } from "./kubernetes/server-time.ts";
-import { createNarrator } from "./logging/logger.ts";
+import { createNarrator, linesTo } from "./logging/logger.ts";
 import { pushSink } from "./logging/push.ts";
 import { createMetricsSource } from "./metrics/fetch.ts";
 import { createMetricsGroupSource } from "./metrics/group.ts";
@@ -27,19 +27,42 @@ import { createPrometheus, type Prometheus } from "./prometheus/client.ts";
 import { rebalance } from "./rebalance.ts";
 import type { RunIdentity, RunReport } from "./types.ts";
 
-/** One run against a real cluster, with log, Event and the wanted output. */
-export async function runOnce(config: Config, process: NodeJS.Process, signal: AbortSignal): Promise<RunReport> {
-  const { env, stdout, stderr } = process;
+/** What a run knows of its process. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+}
+
+/** How a run waits, and how it reaches its servers. */
+export interface Outside {
+  readonly clock: Clock;
+  readonly connect: (endpoint: HttpEndpoint) => HttpClient;
+}
+
+const OUTSIDE: Outside = { clock: systemClock, connect: createHttpClient };
+
+/**
+ * One run against a real cluster, with log, Event and the wanted output.
+ *
+ * @param outside - the machine's own by default.
+ */
+export async function runOnce(
+  config: Config,
+  { env, stdout, stderr }: Surroundings,
+  signal: AbortSignal,
+  outside = OUTSIDE,
+): Promise<RunReport> {
   const run = identityOf(config);
-  const log = createNarrator({ level: config.logLevel, run });
+  const log = createNarrator({ level: config.logLevel, run, destination: linesTo(stderr) });
   const narrator = config.output === "table" && stderr.isTTY ? butForTheEnd(log) : log;
   const { otherFlags } = config;
   const style = { columns: columnsOf(stdout, env), colour: colourWanted(stdout, env), otherFlags };
   const output = outputSink(config.output, { stdout, policy: config.policy, ...style });
-  const receiver = config.push && createHttpClient(config.push);
+  const receiver = config.push && outside.connect(config.push);
   const push = receiver && config.push && pushSink(receiver, config.push.url, config.policy);
   const sinks = push ? [output, push] : [output];
-  const parts = { config, run, clock: systemClock, narrator, sinks };
+  const parts = { ...outside, config, run, narrator, sinks };
   const request = { context: config.kubernetes.context, env };
   try {
     const found = await loadEndpoint(request, signal).catch(asRebalancerError);
@@ -78,25 +101,24 @@ export async function runDemoOnce(
 ): Promise<RunReport> {
   const args = ["-n", namespace, "-l", labelSelector, "--prometheus-endpoint", prometheus.href, "--no-dry-run"];
   const config = await loadConfig("run", args, { env: {} });
-  const parts = { config, run: identityOf(config), clock, narrator, sinks: [] };
+  const parts = { ...OUTSIDE, config, run: identityOf(config), clock, narrator, sinks: [] };
   return await rebalanceAt({ url: kubernetes }, parts, signal);
 }
 
 /** What a run is put together from, besides the servers. */
-export interface Parts {
+export interface Parts extends Outside {
   readonly config: Config;
   readonly run: RunIdentity;
-  readonly clock: Clock;
   readonly narrator: Narrator;
   readonly sinks: readonly Sink[];
 }
 
 /** One run, put together: everything between its configuration and the servers. */
 export async function rebalanceAt(kubernetes: HttpEndpoint, parts: Parts, signal: AbortSignal): Promise<RunReport> {
-  const { config, run, clock, narrator, sinks } = parts;
+  const { config, run, clock, connect, narrator, sinks } = parts;
   const { namespace, labelSelector } = config.kubernetes;
-  const api = createHttpClient(kubernetes);
-  const engine = createHttpClient(config.prometheus.endpoint);
+  const api = connect(kubernetes);
+  const engine = connect(config.prometheus.endpoint);
   try {
     const client = createKubernetesClient(api);
     const holder = `${hostname()}_${run.runId}`;

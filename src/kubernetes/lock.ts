@@ -1,5 +1,6 @@
 /** The workload's Lease, so that one run at a time acts on it, and the next knows what was removed. */
 
+import { deadlineOn } from "../clock.ts";
 import { asRebalancerError, type ErrorCode, RebalancerError } from "../errors.ts";
 import type { Clock, HeldLock, Lock } from "../ports.ts";
 import type { EarlierRuns, PodRef, Removal, RunRecord, WorkloadRef } from "../types.ts";
@@ -198,7 +199,9 @@ function holdLock(ref: ObjectRef, earlier: EarlierRuns, acquired: Date, ports: L
     async release() {
       if (ended.signal.aborted) return;
       ended.abort(new RebalancerError("CANCELLED", "the Lease is released"));
-      await write(released, AbortSignal.timeout(RELEASE_MILLIS)).catch(() => undefined);
+      const done = new AbortController();
+      await write(released, deadlineOn(clock, RELEASE_MILLIS, done.signal)).catch(() => undefined);
+      done.abort();
     },
   };
 }

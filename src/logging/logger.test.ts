@@ -165,8 +165,9 @@ describe("lines that are not read", () => {
 
 describe("the log of a real process", () => {
   const script = `
-    import { createNarrator } from "./src/logging/logger.ts";
-    const narrator = createNarrator({ level: "info", run: { runId: "run-1", dryRun: false } });
+    import { createNarrator, linesTo } from "./src/logging/logger.ts";
+    const destination = linesTo(process.stderr);
+    const narrator = createNarrator({ level: "info", run: { runId: "run-1", dryRun: false }, destination });
     narrator.info("First.");
     await new Promise((resolve) => setImmediate(resolve));
     narrator.info("Second.");

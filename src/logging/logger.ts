@@ -15,8 +15,8 @@ interface NarratorOptions {
   readonly level: LogLevel;
   /** Stands in every line, so that one run's lines can be told from another's, and what it was about. */
   readonly run: RunIdentity;
-  /** Takes one line a call, "\n" included; stderr by default. */
-  readonly destination?: DestinationStream;
+  /** Takes one line a call, "\n" included. */
+  readonly destination: DestinationStream;
 }
 
 /**
@@ -27,7 +27,7 @@ interface NarratorOptions {
  * and at debug and below. What a line says never holds control characters. Never throws, and a log that cannot be written
  * does not stop a run.
  */
-export function createNarrator({ level, run, destination = linesTo(process.stderr) }: NarratorOptions): Narrator {
+export function createNarrator({ level, run, destination }: NarratorOptions): Narrator {
   const logger = pino(
     {
       level,
