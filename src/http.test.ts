@@ -142,10 +142,9 @@ describe("a retry", () => {
   it("gives up after five attempts, with the last error", async () => {
     const server = await serverWith(() => ({ status: 503, headers: { "retry-after": "0" }, body: "overloaded" }));
     const clock = createManualClock();
-    let over = false;
-    const failed = failureOf(clientOf(server.url, {}, clock).request(CALL)).finally(() => (over = true));
-    while (!over) {
-      await eventually(() => over || clock.sleeping() === 2);
+    const failed = failureOf(clientOf(server.url, {}, clock).request(CALL));
+    while (server.received.length < 5) {
+      await eventually(() => server.received.length === 5 || clock.sleeping() === 2);
       await clock.advance(100);
     }
     const error = await failed;

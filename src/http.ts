@@ -96,7 +96,7 @@ export function createHttpClient(endpoint: HttpEndpoint, clock: Clock = systemCl
 
   const closed = new AbortController();
 
-  async function request(call: HttpCall, ended: AbortSignal): Promise<HttpReply> {
+  async function requestUntil(call: HttpCall, ended: AbortSignal): Promise<HttpReply> {
     const deadline = deadlineOn(clock, call.deadlineMillis, ended);
     const ends = clock.now().getTime() + call.deadlineMillis;
     const signal = AbortSignal.any([call.signal, deadline, closed.signal]);
@@ -127,7 +127,7 @@ export function createHttpClient(endpoint: HttpEndpoint, clock: Clock = systemCl
     async request(call) {
       const ended = new AbortController();
       try {
-        return await request(call, ended.signal);
+        return await requestUntil(call, ended.signal);
       } finally {
         ended.abort();
       }

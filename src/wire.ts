@@ -114,7 +114,7 @@ export interface Parts extends Outside {
 }
 
 /** One run, put together: everything between its configuration and the servers. */
-export async function rebalanceAt(kubernetes: HttpEndpoint, parts: Parts, signal: AbortSignal): Promise<RunReport> {
+async function rebalanceAt(kubernetes: HttpEndpoint, parts: Parts, signal: AbortSignal): Promise<RunReport> {
   const { config, run, clock, connect, narrator, sinks } = parts;
   const { namespace, labelSelector } = config.kubernetes;
   const api = connect(kubernetes);

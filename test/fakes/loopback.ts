@@ -75,11 +75,14 @@ function give(response: http.ServerResponse, answer: Answer): void {
   response.end(typeof body === "string" ? body : JSON.stringify(body));
 }
 
-/** Resolves once `condition` holds; for what happens on its own time, a closing socket for example. */
-export async function eventually(condition: () => boolean, millis = 5_000): Promise<void> {
-  const end = Date.now() + millis;
+/** Only so that a test which has failed does not look for ever. */
+const PATIENCE_MILLIS = 120_000;
+
+/** Resolves once `condition` holds, however long that takes: a closing socket or a starting process has its own time. */
+export async function eventually(condition: () => boolean): Promise<void> {
+  const end = performance.now() + PATIENCE_MILLIS;
   while (!condition()) {
-    if (Date.now() > end) throw new Error(`still not: ${condition.toString()}`);
+    if (performance.now() > end) throw new Error(`still not: ${condition.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -4,6 +4,8 @@ import type { Clock } from "../../src/ports.ts";
 export interface ManualClock extends Clock {
   /** Lets time pass, and lets everything that was waiting run, in the order of its time. */
   advance(millis: number): Promise<void>;
+  /** How many sleep. */
+  sleeping(): number;
 }
 
 export function createManualClock(start = new Date("2026-03-01T12:00:00Z")): ManualClock {
@@ -30,6 +32,7 @@ export function createManualClock(start = new Date("2026-03-01T12:00:00Z")): Man
         signal.removeEventListener("abort", stop);
       }
     },
+    sleeping: () => sleepers.size,
     async advance(millis) {
       const end = now + millis;
       for (;;) {

@@ -100,8 +100,7 @@ describe("a Lease that cannot be renewed", { concurrent: true }, () => {
     });
     scene.world.bootSeconds = Number.POSITIVE_INFINITY;
     // A minute in three seconds.
-    const { clock } = scene;
-    const ended = await scene.compose(LIVE, {}, { clock });
+    const ended = await scene.run(LIVE);
     expect(ended).toMatchObject({ exitCode: 3, reason: "lock_lost", code: "LOCK_LOST" });
     expect(ended.said).toMatch(/no renewal succeeded in time.*the API server did not answer for long/);
     expect(scene.removed()).toEqual([scene.hot.name]);

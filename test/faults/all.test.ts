@@ -1,6 +1,8 @@
 /**
- * The fault suites, in one file: they mostly wait, and within one file they wait at the same time. Those that wait the longest
- * come first.
+ * The fault suites, in one file, so that those that wait can wait at the same time. Those by processes wait the longest and come first.
+ *
+ * A run of theirs (`scene.run`) is the whole command line in this process, on a time that passes only when everybody waits. Where
+ * the process itself is the point they start the built product (`scene.start`); with FAULTS_BUILT set all do (`npm run test:built`).
  *
  * The rows of what went wrong elsewhere are in evidence.suite.ts, each under its name. Not here: what needs PromQL to be
  * evaluated (duplicate scrapes, staleness, twin series, the queries on both engines; test/engines), the metrics as an engine scrapes them
@@ -31,6 +33,6 @@ import "./metrics-replies.suite.ts";
 import { endProducts } from "./product.ts";
 
 // More at once only makes processes wait for a core.
-vi.setConfig({ maxConcurrency: 40 });
+vi.setConfig({ maxConcurrency: 16 });
 
 afterAll(endProducts);

@@ -39,7 +39,7 @@ describe.each([
 
   it("the cooldown lasts as long as the server says", async () => {
     await using scene = await skewed();
-    removedAgo(scene, 840);
+    removedAgo(scene, 850);
     const ended = await scene.run(LIVE);
     expect(ended).toMatchObject({ exitCode: 0, reason: "cooldown" });
     expect(ended.said).toMatch(/orders-of-old was removed 14m.* ago; COOLDOWN is 15m/);

@@ -80,7 +80,7 @@ describe("after an eviction with a doubtful answer", { concurrent: true }, () =>
   it.each(DOUBTFUL)("(%s) a pod that goes was evicted, and the run waits for its replacement", async (...row) => {
     const [, misbehave, lost] = row;
     await using scene = await startScene({ kubernetes: on("evict", afterTheDeed(misbehave)) });
-    const ended = await scene.compose(LIVE, ONE);
+    const ended = await scene.run(LIVE, ONE);
     expect(ended).toMatchObject({ exitCode: 0, reason: "rotated" });
     expect(ended.stderr).toContain(`${scene.hot.name}: evicted, though the answer was lost (${lost})`);
     expect(scene.calls("evict")).toHaveLength(1);
@@ -91,7 +91,7 @@ describe("after an eviction with a doubtful answer", { concurrent: true }, () =>
   it.each(DOUBTFUL)("(%s) a pod that stays is an error; it stays on record, for it may yet go", async (...row) => {
     const [, misbehave] = row;
     await using scene = await startScene({ kubernetes: on("evict", misbehave) });
-    const ended = await scene.compose(LIVE);
+    const ended = await scene.run(LIVE);
     expect(ended).toMatchObject({ exitCode: 3, reason: "failed", code: "EVICTION_FAILED" });
     expect(ended.said).toMatch(new RegExp(`${scene.hot.name} still runs after evict pod .*look at it, at proxies`));
     expect(scene.calls("evict")).toHaveLength(1);
@@ -116,7 +116,7 @@ describe("after an eviction with a doubtful answer", { concurrent: true }, () =>
           }),
         ),
       });
-      const ended = await scene.compose(LIVE, ONE);
+      const ended = await scene.run(LIVE, ONE);
       expect(ended).toMatchObject({ exitCode: 0, reason: "target_changed" });
       expect(ended.said).toMatch(/Perhaps removed: .*was already gone when its eviction arrived/);
       expect(scene.removed()).toEqual([scene.hot.name]);
@@ -131,7 +131,7 @@ describe("after an eviction with a doubtful answer", { concurrent: true }, () =>
         return call === "get pod" && nth > 0 ? proxySays(404) : undefined;
       },
     });
-    const ended = await scene.compose(LIVE, ONE);
+    const ended = await scene.run(LIVE, ONE);
     expect(ended).toMatchObject({ exitCode: 3, reason: "failed", code: "EVICTION_UNCLEAR" });
     expect(scene.recorded()).toEqual([scene.hot.name]);
   });
@@ -170,7 +170,7 @@ describe("an eviction that is refused", { concurrent: true }, () => {
     ["429 without a budget, to be tried again at once", refuses(429, "busy", AT_ONCE), "THROTTLED", /HTTP 429: busy/],
   ])("with %s is not sent again, and struck from the record", async (_name, misbehave, code, pattern) => {
     await using scene = await startScene({ kubernetes: on("evict", misbehave) });
-    const ended = await scene.compose(LIVE);
+    const ended = await scene.run(LIVE);
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code });
     expect(ended.said).toMatch(pattern);
     expect(scene.calls("evict")).toHaveLength(1);
@@ -190,7 +190,7 @@ describe("an eviction that is refused", { concurrent: true }, () => {
     expect(scene.calls("evict")).toHaveLength(1);
     expect(scene.removed()).toEqual([]);
     expect(scene.recorded()).toEqual([]);
-    expect(await scene.compose(DRY)).toMatchObject({ exitCode: 0, reason: "blocked_by_pdb" });
+    expect(await scene.run(DRY)).toMatchObject({ exitCode: 0, reason: "blocked_by_pdb" });
   });
 
   it("by a budget only after the first pod leaves the first one rotated, with exit 0", async () => {
@@ -239,7 +239,7 @@ describe("an eviction that admission control does not let pass", { concurrent: t
       const [, misbehave, pattern] = row;
       await using scene = await startScene({ kubernetes: on("evict", misbehave) });
       for (const args of [LIVE, DRY]) {
-        const ended = await scene.compose(args);
+        const ended = await scene.run(args);
         expect(ended).toMatchObject({ exitCode: 0, reason: "blocked_by_admission", code: undefined });
         expect(ended.said).toMatch(/0 of 2 pods\. Admission control does not let the eviction pass/);
         expect(ended.said).toMatch(pattern);
@@ -304,7 +304,7 @@ describe("a pod that is suddenly", { concurrent: true }, () => {
       const changed = altered((body) => ({ ...body, ...change(body) }));
       await using scene = await startScene({ kubernetes: on("get pod", changed) });
       for (const args of [LIVE, DRY]) {
-        const ended = await scene.compose(args);
+        const ended = await scene.run(args);
         expect(ended).toMatchObject({ exitCode: 0, reason: "target_changed", code: undefined });
         expect(ended.said).toMatch(pattern);
       }
@@ -368,7 +368,7 @@ describe("a record that cannot be written", { concurrent: true }, () => {
       kubernetes: (call, nth) => (call === "update lease" && nth > 0 ? misbehave : undefined),
     });
     scene.setLease({ holderIdentity: "" });
-    const ended = await scene.compose(LIVE);
+    const ended = await scene.run(LIVE);
     expect(scene.calls("evict")).toEqual([]);
     expect(scene.removed()).toEqual([]);
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code });
@@ -431,7 +431,7 @@ describe("a dry run's eviction", { concurrent: true }, () => {
     ["a proxy's 403", proxySays(403), "FORBIDDEN"],
   ])("that fails with %s is told, and sent once", async (_name, misbehave, code) => {
     await using scene = await startScene({ kubernetes: on("evict", misbehave) });
-    expect(await scene.compose(DRY)).toMatchObject({ exitCode: 1, reason: "failed", code });
+    expect(await scene.run(DRY)).toMatchObject({ exitCode: 1, reason: "failed", code });
     expect(scene.calls("evict")).toHaveLength(1);
     expect(scene.removed()).toEqual([]);
   });

@@ -140,7 +140,7 @@ describe("a mark that is neither true nor false", { concurrent: true }, () => {
     const ended = await scene.compose(DRY);
     expect(ended).toMatchObject({ exitCode: 0, reason: "would_rotate" });
     expect(ended.said).toContain(`would rotate 1 of 1 pods: ${scene.idle.name}`);
-    expect(ended.stderr).toContain(
+    expect(ended.lines.map(({ msg }) => msg).join("\n")).toContain(
       `${scene.hot.name} is passed over: exempt (as ${JSON.stringify(value)}, neither "true" nor "false")`,
     );
   });
@@ -521,7 +521,7 @@ describe("metrics", { concurrent: true }, () => {
         "rebalancer_pods_analyzed_total 6",
         'rebalancer_pods_deleted_total{type="most_busy"} 0',
         'rebalancer_pods_deleted_total{type="least_busy"} 0',
-        expect.stringMatching(/^rebalancer_execution_duration_seconds \d+\.\d+$/),
+        expect.stringMatching(/^rebalancer_execution_duration_seconds \d+(\.\d+)?$/),
         expect.stringMatching(/^rebalancer_load_variance_current\{signal="cpu"\} 1\.\d+$/),
         expect.stringMatching(/^rebalancer_load_variance_current\{signal="lag"\} 3\.\d+$/),
         'rebalancer_decisions_total{reason="would_rotate"} 1',

@@ -1,4 +1,8 @@
-/** Files that the user names and that are none, or never end, or never answer: each is an error that names it, and the process ends. */
+/**
+ * Files that the user names and that are none, or never end, or never answer: each is an error that names it, and the process ends.
+ *
+ * By the built product: what hangs would hold up the files of all tests of one process.
+ */
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -68,7 +72,7 @@ describe.each(CREDENTIALS)("%s", { concurrent: true }, (_name, { options = {}, e
   it("that is a pipe that nobody writes to ends the run", async () => {
     await using scene = await startScene(options);
     const path = pipeIn(scene.directory);
-    const ended = await scene.run(LIVE, env(path));
+    const ended = await scene.start(LIVE, env(path)).ended;
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "CREDENTIALS_INVALID" });
     expect(ended.said).toContain(`${path} is a pipe, expected a regular file`);
     expectUntouched(scene);
@@ -78,7 +82,7 @@ describe.each(CREDENTIALS)("%s", { concurrent: true }, (_name, { options = {}, e
 describe.each(NO_FILES)("%s", { concurrent: true }, (_name, place, words) => {
   it("in the place of KUBECONFIG ends the run", async () => {
     await using scene = await startScene();
-    const ended = await scene.run(LIVE, { KUBECONFIG: place(scene.directory) });
+    const ended = await scene.start(LIVE, { KUBECONFIG: place(scene.directory) }).ended;
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "CREDENTIALS_INVALID" });
     expect(ended.said).toMatch(words);
     expectUntouched(scene);
@@ -86,7 +90,7 @@ describe.each(NO_FILES)("%s", { concurrent: true }, (_name, place, words) => {
 
   it.each(SETTINGS)("in the place of %s is a wrong setting", async (name, env) => {
     await using scene = await startScene();
-    const ended = await scene.run(LIVE, env(place(scene.directory)));
+    const ended = await scene.start(LIVE, env(place(scene.directory))).ended;
     expect(ended.exitCode).toBe(2);
     expect(ended.stderr).toMatch(new RegExp(`^pod-rebalancer: ${name}: .*${words.source}\n$`));
     expectUntouched(scene);
@@ -99,14 +103,11 @@ describe("a plugin that hangs", { concurrent: true }, () => {
     const begun = join(scene.directory, "begun");
     writeFileSync(join(scene.directory, "plugin"), `#!/bin/sh\n: > "${begun}"\nexec sleep 60\n`, { mode: 0o755 });
     const product = scene.start(LIVE, { PATH: process.env["PATH"] ?? "" });
-    await eventually(() => existsSync(begun), SOON);
+    await eventually(() => existsSync(begun));
     product.kill("SIGTERM");
     expect(await product.ended).toMatchObject({ exitCode: 1, reason: "interrupted", code: "CANCELLED" });
   });
 });
-
-/** Milliseconds in which a process has surely started, also where many others do. */
-const SOON = 20_000;
 
 /** Mounting takes rights that a container seldom has. */
 function canMount(): boolean {
@@ -144,7 +145,7 @@ describe.runIf(canMount())("a mount that hangs", { concurrent: true }, () => {
   ])("behind %s ends the run with its code", async (_name, env) => {
     await using scene = await startScene();
     await using mount = await hungMountIn(scene.directory);
-    const ended = await scene.run(LIVE, env(mount.path));
+    const ended = await scene.start(LIVE, env(mount.path)).ended;
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "CREDENTIALS_INVALID" });
     expect(ended.said).toMatch(/hung\/.*config was not read within 5 s; expected a file whose disk or mount answers/);
     expectUntouched(scene);
@@ -153,7 +154,7 @@ describe.runIf(canMount())("a mount that hangs", { concurrent: true }, () => {
   it.each(SETTINGS)("behind %s is a wrong setting", async (name, env) => {
     await using scene = await startScene();
     await using mount = await hungMountIn(scene.directory);
-    const ended = await scene.run(LIVE, env(`${mount.path}/file`));
+    const ended = await scene.start(LIVE, env(`${mount.path}/file`)).ended;
     expect(ended.exitCode).toBe(2);
     expect(ended.stderr).toMatch(new RegExp(`^pod-rebalancer: ${name}: .*hung/file was not read within 5 s`));
   });
@@ -161,7 +162,7 @@ describe.runIf(canMount())("a mount that hangs", { concurrent: true }, () => {
   it("behind the token file ends the run", async () => {
     await using scene = await startScene({ kubeconfig: { user: { tokenFile: "hung/token" } } });
     await using mount = await hungMountIn(scene.directory);
-    const ended = await scene.run(LIVE);
+    const ended = await scene.start(LIVE).ended;
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "CREDENTIALS_INVALID" });
     expect(ended.said).toContain(`user "test": ${mount.path}/token was not read within 5 s`);
     expectUntouched(scene);

@@ -54,7 +54,7 @@ describe("a reply of the metrics server that was evaluated at another time", { c
   ])("%s, fails the run, and says both times", async (_name, misbehave) => {
     for (const signal of ["cpu", "memory"]) {
       await using scene = await startScene({ prometheus: on(`${signal} query`, misbehave) });
-      const ended = await scene.compose(LIVE);
+      const ended = await scene.run(LIVE);
       expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "QUERY_MISTIMED" });
       expect(ended.said).toMatch(new RegExp(`${signal} query: it was evaluated at .*, expected from 20.*Z to 20.*Z`));
       expect(ended.said).toMatch(/clocks of the metrics server and of the Kubernetes API server/);
@@ -70,7 +70,7 @@ describe("a reply of the metrics server that was evaluated at another time", { c
 
   it("as a range whose last sample is 50 minutes old, counts for nothing", async () => {
     await using scene = await startScene({ prometheus: on("lag query", rangeEnding(3_000)) });
-    const ended = await scene.compose(LIVE);
+    const ended = await scene.run(LIVE);
     expect(ended).toMatchObject({ exitCode: 4, reason: "insufficient_metrics" });
     expect(ended.said).toMatch(/lag 0\/6/);
     expect(scene.removed()).toEqual([]);
@@ -78,12 +78,12 @@ describe("a reply of the metrics server that was evaluated at another time", { c
 
   it("as a range whose last sample is of now, counts", async () => {
     await using scene = await startScene({ prometheus: on("lag query", rangeEnding(15)) });
-    expect(await scene.compose(["run", "--dry-run"])).toMatchObject({ reason: "would_rotate" });
+    expect(await scene.run(["run", "--dry-run"])).toMatchObject({ reason: "would_rotate" });
   });
 
   it("is judged by Kubernetes' time, not by ours", async () => {
     await using scene = await startScene({ skewMillis: 2 * DAY * 1_000 });
-    expect(await scene.compose(["run", "--dry-run"])).toMatchObject({ reason: "would_rotate" });
+    expect(await scene.run(["run", "--dry-run"])).toMatchObject({ reason: "would_rotate" });
   });
 });
 
@@ -91,13 +91,13 @@ describe("a reply of the metrics server that is not whole", { concurrent: true }
   it.each([true, "true", 1, "1", "yes", {}, [1]])("with isPartial %j fails the run", async (isPartial) => {
     const misbehave = altered((body) => ({ ...body, isPartial }));
     await using scene = await startScene({ prometheus: on("cpu query", misbehave) });
-    expect(await scene.compose(LIVE)).toMatchObject({ exitCode: 1, code: "QUERY_INCOMPLETE" });
+    expect(await scene.run(LIVE)).toMatchObject({ exitCode: 1, code: "QUERY_INCOMPLETE" });
     expect(scene.removed()).toEqual([]);
   });
 
   it.each([201, 202, 203, 206, 226])("with HTTP %d fails the run, and says so", async (status) => {
     await using scene = await startScene({ prometheus: on("cpu query", withStatus(status)) });
-    const ended = await scene.compose(LIVE);
+    const ended = await scene.run(LIVE);
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "REPLY_INVALID" });
     expect(ended.said).toMatch(new RegExp(`cpu query: HTTP ${status}, expected 200.*not of a proxy`));
     expect(scene.removed()).toEqual([]);
@@ -105,7 +105,7 @@ describe("a reply of the metrics server that is not whole", { concurrent: true }
 
   it.each([204, 205])("with HTTP %d and nothing in it fails the run", async (status) => {
     await using scene = await startScene({ prometheus: on("cpu query", says(status, "")) });
-    expect(await scene.compose(LIVE)).toMatchObject({ exitCode: 1, code: "REPLY_INVALID" });
+    expect(await scene.run(LIVE)).toMatchObject({ exitCode: 1, code: "REPLY_INVALID" });
     expect(scene.removed()).toEqual([]);
   });
 });
@@ -123,7 +123,7 @@ describe("the past of another time", { concurrent: true }, () => {
     });
     const history = Array.from({ length: 300 }, () => 1.1);
     await using scene = await startScene({ history, prometheus: on("history query", misbehave) });
-    const ended = await scene.compose(LIVE, { STRATEGY: "forecast" });
+    const ended = await scene.run(LIVE, { STRATEGY: "forecast" });
     expect(ended).toMatchObject({ exitCode: 1, code: "QUERY_MISTIMED" });
     expect(ended.said).toMatch(/history query: a sample is of .*, expected from 20.*Z to 20.*Z/);
     expect(scene.removed()).toEqual([]);

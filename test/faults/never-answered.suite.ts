@@ -28,8 +28,7 @@ describe.each([
     // Only the first: giving the Lease back is a look at it, too, and has a deadline of its own.
     await using scene = await startScene({ kubernetes: on(call, misbehave, 0) });
     scene.setLease({ holderIdentity: "" });
-    // One by the built product is enough; the others only wait.
-    const ended = await scene[call === "list pods" ? "run" : "compose"](LIVE);
+    const ended = await scene.run(LIVE);
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "DEADLINE_EXCEEDED" });
     expect(ended.said).toContain(shown);
     expect(ended.said).toMatch(
@@ -91,7 +90,7 @@ describe("a TLS handshake", { concurrent: true }, () => {
   it.each(["kubernetes", "prometheus"])("with %s that never ends has the deadline of its call", async (server) => {
     await using silent = await startSilentServer();
     await using scene = await startScene({ addresses: { [server]: `https://127.0.0.1:${silent.port}` } });
-    const ended = await scene.run(LIVE, { PROMETHEUS_TIMEOUT: "2s" });
+    const ended = await scene.start(LIVE, { PROMETHEUS_TIMEOUT: "2s" }).ended;
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "DEADLINE_EXCEEDED" });
     expect(ended.said).toMatch(/no whole answer within (2|10) ?s/);
     expect(scene.removed()).toEqual([]);

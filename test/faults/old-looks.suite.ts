@@ -27,7 +27,7 @@ describe("a look at the group is made again", { concurrent: true }, () => {
         return /lease|get pod/.test(call) ? late(scene) : undefined;
       },
     });
-    const ended = await scene.compose(LIVE, {}, { clock: scene.clock });
+    const ended = await scene.run(LIVE);
     expect(ended).toMatchObject({ exitCode: 0, reason: "pods_not_ready" });
     expect(ended.said).toMatch(/3 of 8 wanted pods are Ready/);
     expect(scene.calls("evict")).toEqual([]);
@@ -39,7 +39,7 @@ describe("a look at the group is made again", { concurrent: true }, () => {
       pods: 8,
       kubernetes: (call) => (call === "get pod" ? late(scene) : undefined),
     });
-    const ended = await scene.compose(LIVE, {}, { clock: scene.clock });
+    const ended = await scene.run(LIVE);
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "DEADLINE_EXCEEDED" });
     expect(ended.said).toMatch(/was not evicted: the API server is so slow that each of 3 looks .*check its load/);
     expect(scene.calls("get pod")).toHaveLength(3);

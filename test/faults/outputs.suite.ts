@@ -11,9 +11,6 @@ import { hang } from "./misbehaviour.ts";
 import { startProduct } from "./product.ts";
 import { DRY, LIVE, on, type Scene, startScene } from "./scene.ts";
 
-/** Milliseconds in which a process has surely started, also where many others do. */
-const SOON = 20_000;
-
 const ONE = { MAX_PODS_TO_DELETE: "1" };
 
 interface FullPipe extends Disposable {
@@ -57,7 +54,7 @@ function untilItBlocks(step: () => unknown): void {
 
 function startWith(scene: Scene, args: readonly string[], streams: { stdout?: number; stderr?: number }) {
   const { stdout = "pipe", stderr = "pipe" } = streams;
-  return startProduct(args, { ...scene.env, ...ONE }, ["ignore", stdout, stderr]);
+  return scene.start(args, ONE, ["ignore", stdout, stderr]);
 }
 
 describe("a log that nobody reads", { concurrent: true }, () => {
@@ -74,7 +71,7 @@ describe("a log that nobody reads", { concurrent: true }, () => {
     await using scene = await startScene({ kubernetes: on("list pods", hang) });
     using pipe = fullPipe(scene.directory);
     const product = startWith(scene, LIVE, { stderr: pipe.end });
-    await eventually(() => scene.calls("list pods").length === 1, SOON);
+    await eventually(() => scene.calls("list pods").length === 1);
     product.kill("SIGTERM");
     expect(await product.ended).toMatchObject({ exitCode: 1 });
   });
@@ -89,7 +86,7 @@ describe("a log that nobody reads", { concurrent: true }, () => {
     await using scene = await startScene({ prometheus: on("lag query", hang) });
     using pipe = fullPipe(scene.directory);
     const product = startWith(scene, LIVE, { stderr: pipe.end });
-    await eventually(() => scene.calls("lag query").length === 1, SOON);
+    await eventually(() => scene.calls("lag query").length === 1);
     const begun = pipe.read();
     product.kill("SIGTERM");
     expect(await product.ended).toMatchObject({ exitCode: 1 });

@@ -65,7 +65,7 @@ export function startProduct(args: readonly string[], env: Environment, stdio: S
   child.once("error", reject);
   child.once("close", (exitCode) => {
     running.delete(child);
-    done(endedWith(exitCode, { stdout, stderr, lines: stderr.split("\n").flatMap(parseLine) }));
+    done(endedWith(exitCode, { stdout, stderr, lines: linesOf(stderr) }));
   });
   return {
     pid: child.pid ?? 0,
@@ -79,6 +79,11 @@ export function startProduct(args: readonly string[], env: Environment, stdio: S
 export function endedWith(exitCode: number | null, said: Pick<Ended, "stdout" | "stderr" | "lines">): Ended {
   const last = said.lines.findLast(({ step }) => step === "report");
   return { exitCode, ...said, reason: last?.reason, code: last?.error?.code, said: last?.msg ?? said.stderr };
+}
+
+/** The log: those lines that are JSON, in order. */
+export function linesOf(stderr: string): LogLine[] {
+  return stderr.split("\n").flatMap(parseLine);
 }
 
 function parseLine(text: string): LogLine[] {

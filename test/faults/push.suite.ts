@@ -6,15 +6,13 @@ import { startLoopback } from "../../src/demo/loopback.ts";
 import type { Loopback, Misbehaviour } from "../../src/demo/loopback.ts";
 import type { ErrorCode } from "../../src/errors.ts";
 import { hang, loginPage, redirect, refuses, reset, says } from "./misbehaviour.ts";
-import { DRY, LIVE, on, startScene } from "./scene.ts";
+import { DRY, LIVE, on, type Scene, startScene } from "./scene.ts";
 
 /** Nobody listens there. */
 const NOWHERE = "http://127.0.0.1:1";
 
-function startReceiver(misbehave?: Misbehaviour): Promise<Loopback> {
-  return startLoopback(() => ({ status: 200, body: {} }), {
-    intercept: () => misbehave ?? says(200, ""),
-  });
+function startReceiver({ watched }: Scene, misbehave = says(200, "")): Promise<Loopback> {
+  return startLoopback(() => ({ status: 200, body: {} }), { intercept: () => watched(misbehave) });
 }
 
 /** The value of a metric as it arrived, by its name and first label. */
@@ -37,7 +35,7 @@ describe("a push that fails", { concurrent: true }, () => {
     ["meets a login page", loginPage, "REPLY_INVALID"],
   ])("because it %s is a warning of its own, and the run is a success", async (_how, misbehave, code) => {
     await using scene = await startScene();
-    await using receiver = await startReceiver(misbehave);
+    await using receiver = await startReceiver(scene, misbehave);
     const ended = await scene.run([...DRY, "--output", "json"], { METRICS_PUSH_URL: receiver.url.href });
     expect(ended).toMatchObject({ exitCode: 0, reason: "would_rotate" });
     expect(JSON.parse(ended.stdout)).toMatchObject({ exitCode: 0 });
@@ -57,7 +55,7 @@ describe("a push that fails", { concurrent: true }, () => {
 describe("a push", { concurrent: true }, () => {
   it("tells of a live run what it removed", async () => {
     await using scene = await startScene();
-    await using receiver = await startReceiver();
+    await using receiver = await startReceiver(scene);
     const ended = await scene.run(LIVE, { METRICS_PUSH_URL: receiver.url.href });
     expect(ended).toMatchObject({ exitCode: 0, reason: "rotated" });
     expect(receiver.requests.map(({ method }) => method)).toEqual(["POST"]);
@@ -67,7 +65,7 @@ describe("a push", { concurrent: true }, () => {
 
   it("tells of a run that never saw its cluster", async () => {
     await using scene = await startScene({ addresses: { kubernetes: NOWHERE } });
-    await using receiver = await startReceiver();
+    await using receiver = await startReceiver(scene);
     const ended = await scene.run(LIVE, { METRICS_PUSH_URL: receiver.url.href });
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed" });
     expect(sampleOf(receiver, 'rebalancer_executions_total{status="error"')).toBe("1");
@@ -77,7 +75,7 @@ describe("a push", { concurrent: true }, () => {
 
   it("tells of a run whose kubeconfig cannot be read", async () => {
     await using scene = await startScene();
-    await using receiver = await startReceiver();
+    await using receiver = await startReceiver(scene);
     const broken = { KUBECONFIG: "/dev/null/none", METRICS_PUSH_URL: receiver.url.href };
     expect(await scene.run(LIVE, broken)).toMatchObject({ exitCode: 1, reason: "failed" });
     expect(sampleOf(receiver, 'rebalancer_executions_total{status="error"')).toBe("1");
@@ -85,7 +83,7 @@ describe("a push", { concurrent: true }, () => {
 
   it("does not know the share of a suspended workload, whose record nobody read", async () => {
     await using scene = await startScene();
-    await using receiver = await startReceiver();
+    await using receiver = await startReceiver(scene);
     await scene.run(LIVE, { METRICS_PUSH_URL: receiver.url.href, SUSPEND: "true" });
     expect(sampleOf(receiver, "rebalancer_removed_share_1h{")).toBe("Nan");
     expect(sampleOf(receiver, "rebalancer_pods_analyzed{")).toBe("6");
@@ -93,7 +91,7 @@ describe("a push", { concurrent: true }, () => {
 
   it("is not made by plan", async () => {
     await using scene = await startScene();
-    await using receiver = await startReceiver();
+    await using receiver = await startReceiver(scene);
     expect(await scene.run(["plan"], { METRICS_PUSH_URL: receiver.url.href })).toMatchObject({ exitCode: 0 });
     expect(receiver.requests).toEqual([]);
   });

@@ -1,10 +1,10 @@
 /** A consumer group on the demo's servers, which go wrong as a test says, and the product that is pointed at them. */
 
+import type { StdioOptions } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { acceleratedClock } from "../../src/demo/clock.ts";
 import { startKubernetesServer } from "../../src/demo/kubernetes-server.ts";
 import type { Loopback, LoopbackOptions, Misbehaviour, Received } from "../../src/demo/loopback.ts";
 import { type MetricRow, startPrometheusServer } from "../../src/demo/prometheus-server.ts";
@@ -19,7 +19,8 @@ import {
   type SimulatedWorkload,
 } from "../../src/simulation/kubernetes-world.ts";
 import type { Signal } from "../../src/types.ts";
-import { type Composition, runComposed } from "./composed.ts";
+import { createIdleTime, type IdleTime } from "../fakes/idle-time.ts";
+import { runHere } from "./in-process.ts";
 import { type Ended, type Environment, type Product, startProduct } from "./product.ts";
 
 const NAMESPACE = "shop";
@@ -47,7 +48,7 @@ export interface SceneOptions {
   readonly history?: readonly number[];
   /** How far the servers' clock is ahead of ours. */
   readonly skewMillis?: number;
-  /** How many times faster than real time the servers' clock runs. A replacement must be Ready for ten seconds of it. */
+  /** How many times faster than real time the servers' clock runs while a process does. A replacement must be Ready for ten seconds of it. */
   readonly factor?: number;
   /** Where the product looks for a server instead of where it is. */
   readonly addresses?: { readonly kubernetes?: string; readonly prometheus?: string };
@@ -77,11 +78,14 @@ export interface Scene extends AsyncDisposable {
   readonly env: Environment;
   /** Where the scene's files lie; it goes with the scene. */
   readonly directory: string;
-  /** Starts the product; settings in `env` win over the scene's. */
-  start(args: readonly string[], env?: Environment): Product;
+  /** Starts the product as a process; settings in `env` win over the scene's. */
+  start(args: readonly string[], env?: Environment, stdio?: StdioOptions): Product;
+  /** The product's command line in this process, on the scene's time; with FAULTS_BUILT a process, too. */
   run(args: readonly string[], env?: Environment): Promise<Ended>;
-  /** The same run in this process; see `runComposed`. */
-  compose(args: readonly string[], env?: Environment, composition?: Composition): Promise<Ended>;
+  /** In this process in any case. */
+  compose(args: readonly string[], env?: Environment, signal?: AbortSignal): Promise<Ended>;
+  /** For a server besides the scene's: its requests that are left open count as such, or time would wait for them. */
+  readonly watched: (misbehave: Misbehaviour) => Misbehaviour;
   /** Requests of this name that arrived, in order. */
   calls(name: string): readonly Received[];
   /** Pods that were removed, in that order: those that are stopping or gone. */
@@ -99,7 +103,8 @@ export interface Scene extends AsyncDisposable {
 /** A steady group with one pod that is far busier than the others and one that idles, so that a run would rotate both. */
 export async function startScene(options: SceneOptions = {}): Promise<Scene> {
   const { pods: replicas = 6, kind = "Deployment", factor = 20, skewMillis = 0 } = options;
-  const clock = acceleratedClock(factor, new Date(Date.now() + skewMillis));
+  const time = createIdleTime();
+  const clock: Clock = { ...time.serverClock, now: () => new Date(time.clock.now().getTime() + skewMillis) };
   const world = createWorld({ namespace: NAMESPACE });
   const created = new Date(clock.now().getTime() - 2 * 86_400_000);
   const workload = addWorkload(world, { kind, name: "orders", replicas, labels: LABELS, created });
@@ -110,19 +115,25 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
   const { tls = {}, kubernetes: kubernetesScript, prometheus: prometheusScript } = options;
   const kubernetes = await startKubernetesServer(world, {
     clock,
-    ...scripted(kubernetesScript),
+    ...scripted(kubernetesScript, time),
     ...tlsFor(tls.kubernetes),
   });
   const prometheus = await startPrometheusServer({
     samples: (signal) => rowsOf(samples, signal),
     history: () => options.history ?? [],
     now: () => clock.now(),
-    ...scripted(prometheusScript),
+    ...scripted(prometheusScript, time),
     ...tlsFor(tls.prometheus),
   });
   const directory = mkdtempSync(join(tmpdir(), "faults-"));
   const env = writeFiles(directory, { kubernetes, prometheus, options });
-  const start = (args: readonly string[], extra?: Environment) => startProduct(args, { ...env, ...extra });
+  const start: Scene["start"] = (args, extra, stdio) => {
+    const product = startProduct(args, { ...env, ...extra }, stdio);
+    time.passWhile(product.ended, factor);
+    return product;
+  };
+  const compose: Scene["compose"] = (args, extra, signal) =>
+    runHere({ args, env: { ...env, ...extra }, signal, outside: time });
 
   const leaseName = LEASE.replace("deployment", kind.toLowerCase());
   const lease = () => world.leases.get(leaseName);
@@ -139,9 +150,9 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
     env,
     directory,
     start,
-    run: (args, extra) => start(args, extra).ended,
-    compose: ([, ...flags], extra, composition = {}) =>
-      runComposed(kubernetes.url, flags, { ...env, ...extra }, composition),
+    run: (args, extra) => (process.env["FAULTS_BUILT"] ? start(args, extra).ended : compose(args, extra)),
+    compose,
+    watched: time.watched,
     calls: (name) => [...kubernetes.requests, ...prometheus.requests].filter((request) => nameOf(request) === name),
     removed: () => {
       const stopped = world.pods.flatMap(({ name, terminatingAt }) =>
@@ -168,6 +179,7 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
       return (JSON.parse(written) as { pod: string }[]).map(({ pod }) => pod);
     },
     async [Symbol.asyncDispose]() {
+      time[Symbol.dispose]();
       await Promise.all([kubernetes.close(), prometheus.close()]);
       rmSync(directory, { recursive: true });
     },
@@ -186,14 +198,15 @@ function rowsOf(samples: ReadonlyMap<string, Samples>, signal: Signal): MetricRo
   });
 }
 
-function scripted(script: Script | undefined): Pick<LoopbackOptions, "intercept"> {
+function scripted(script: Script | undefined, time: IdleTime): Pick<LoopbackOptions, "intercept"> {
   const counts = new Map<string, number>();
   return {
     intercept(request) {
       const call = nameOf(request);
       const nth = counts.get(call) ?? 0;
       counts.set(call, nth + 1);
-      return script?.(call, nth, request);
+      const misbehave = script?.(call, nth, request);
+      return misbehave && time.watched(misbehave);
     },
   };
 }

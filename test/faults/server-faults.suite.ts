@@ -82,18 +82,17 @@ const LEASE_WRITE = FAULTS.map(([name, misbehave, expected]): Row => {
 /** Here 404 is an answer. */
 const MAY_BE_MISSING = [...FAULTS.filter(([name]) => name !== "is 404"), UNDATED];
 
-/** The first call of a run is made by the built product, which meets each fault once; the others in this process. */
-describe.each<[call: string, how: "run" | "compose", shown: string, faults: readonly Row[]]>([
-  ["list pods", "run", "list pods in namespace shop", [...FAULTS, UNDATED]],
-  ["get deployment", "compose", "get deployment shop/orders", [...FAULTS, UNDATED]],
-  ["get lease", "compose", "get lease shop/pod-rebalancer-deployment-orders", MAY_BE_MISSING],
-  ["update lease", "compose", "update lease shop/pod-rebalancer-deployment-orders", LEASE_WRITE],
-  ["get pod", "compose", "get pod shop/orders-", MAY_BE_MISSING],
-])("when the Kubernetes API's reply to `%s`", { concurrent: true }, (call, how, shown, faults) => {
+describe.each<[call: string, shown: string, faults: readonly Row[]]>([
+  ["list pods", "list pods in namespace shop", [...FAULTS, UNDATED]],
+  ["get deployment", "get deployment shop/orders", [...FAULTS, UNDATED]],
+  ["get lease", "get lease shop/pod-rebalancer-deployment-orders", MAY_BE_MISSING],
+  ["update lease", "update lease shop/pod-rebalancer-deployment-orders", LEASE_WRITE],
+  ["get pod", "get pod shop/orders-", MAY_BE_MISSING],
+])("when the Kubernetes API's reply to `%s`", { concurrent: true }, (call, shown, faults) => {
   it.each(faults)("%s, the run fails and removes nothing", async (_name, misbehave, expected) => {
     await using scene = await startScene({ kubernetes: on(call, misbehave) });
     scene.setLease({ holderIdentity: "" });
-    const ended = await scene[how](LIVE);
+    const ended = await scene.run(LIVE);
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: expected.code });
     expect(ended.said).toMatch(expected.says);
     expect(ended.said).toContain(shown);
@@ -123,7 +122,7 @@ const QUERY_FAULTS: readonly Row[] = [
 describe("when the metrics server's reply to `cpu query`", { concurrent: true }, () => {
   it.each(QUERY_FAULTS)("%s, the run fails and removes nothing", async (_name, misbehave, expected) => {
     await using scene = await startScene({ prometheus: on("cpu query", misbehave) });
-    const ended = await scene.compose(LIVE, { PROMETHEUS_TIMEOUT: "10s" });
+    const ended = await scene.run(LIVE, { PROMETHEUS_TIMEOUT: "10s" });
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: expected.code });
     expect(ended.said).toMatch(expected.says);
     expect(ended.said).toContain("cpu query");
@@ -135,7 +134,7 @@ describe("when the metrics server's reply to `cpu query`", { concurrent: true },
 
   it.each(["lag", "rate", "memory"])("is fine and only that to the %s query is 401, it fails too", async (signal) => {
     await using scene = await startScene({ prometheus: on(`${signal} query`, refuses(401)) });
-    const ended = await scene.compose(LIVE);
+    const ended = await scene.run(LIVE);
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "UNAUTHORIZED" });
     expect(ended.said).toContain(`${signal} query`);
     expect(scene.removed()).toEqual([]);
@@ -175,7 +174,7 @@ describe("a right that is missing", { concurrent: true }, () => {
   ])("(%s) is named, and nothing is removed", async (right, words) => {
     await using scene = await startScene();
     scene.world.missingRights.add(right);
-    const ended = await scene.compose(LIVE);
+    const ended = await scene.run(LIVE);
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "FORBIDDEN" });
     expect(ended.said).toContain(words);
     expect(ended.said).toMatch(/(Grant the named right|this very Lease) .*deploy\/kubernetes\/base\/role\.yaml/);

@@ -7,14 +7,11 @@ import { eventually } from "../fakes/loopback.ts";
 import { hang, refuses } from "./misbehaviour.ts";
 import { LIVE, on, type Scene, startScene } from "./scene.ts";
 
-/** Milliseconds in which a process has surely started, also where many others do. */
-const SOON = 20_000;
-
 describe("told to stop", { concurrent: true }, () => {
   it.each(["SIGTERM", "SIGINT"] as const)("by %s while it lists the pods, a run ends with exit 1", async (signal) => {
     await using scene = await startScene({ kubernetes: on("list pods", hang) });
     const product = scene.start(LIVE);
-    await eventually(() => scene.calls("list pods").length === 1, SOON);
+    await eventually(() => scene.calls("list pods").length === 1);
     product.kill(signal);
     const ended = await product.ended;
     expect(ended).toMatchObject({ exitCode: 1, reason: "interrupted", code: "CANCELLED" });
@@ -25,7 +22,7 @@ describe("told to stop", { concurrent: true }, () => {
   it("while it fetches, it removes nothing and frees the Lease", async () => {
     await using scene = await startScene({ prometheus: on("lag query", hang) });
     const product = scene.start(LIVE);
-    await eventually(() => scene.calls("lag query").length === 1, SOON);
+    await eventually(() => scene.calls("lag query").length === 1);
     product.kill("SIGTERM");
     expect(await product.ended).toMatchObject({ exitCode: 1, reason: "interrupted", code: "CANCELLED" });
     expect(scene.removed()).toEqual([]);
@@ -37,7 +34,7 @@ describe("told to stop", { concurrent: true }, () => {
       prometheus: on("lag query", refuses(503, "busy", { "retry-after": "25" })),
     });
     const product = scene.start(LIVE);
-    await eventually(() => scene.calls("lag query").length === 1, SOON);
+    await eventually(() => scene.calls("lag query").length === 1);
     product.kill("SIGTERM");
     expect(await product.ended).toMatchObject({ exitCode: 1, reason: "interrupted" });
     expect(scene.calls("lag query")).toHaveLength(1);
@@ -45,13 +42,12 @@ describe("told to stop", { concurrent: true }, () => {
 
   it("while an eviction is under way, it follows that to its end and touches no other pod", async () => {
     let product: ReturnType<Scene["start"]> | undefined;
-    const slow: Misbehaviour = async (response, honest) => {
+    const told: Misbehaviour = (response, honest) => {
       product?.kill("SIGTERM");
-      await new Promise((resolve) => setTimeout(resolve, 500));
       const { status, body } = honest();
       response.writeHead(status).end(JSON.stringify(body));
     };
-    await using scene = await startScene({ kubernetes: on("evict", slow) });
+    await using scene = await startScene({ kubernetes: on("evict", told) });
     product = scene.start(LIVE);
     const ended = await product.ended;
     expect(ended).toMatchObject({ exitCode: 3, reason: "interrupted", code: "CANCELLED" });
@@ -64,7 +60,7 @@ describe("told to stop", { concurrent: true }, () => {
     await using scene = await startScene();
     scene.world.bootSeconds = Number.POSITIVE_INFINITY;
     const product = scene.start(LIVE);
-    await eventually(() => scene.removed().length === 1, SOON);
+    await eventually(() => scene.removed().length === 1);
     product.kill("SIGTERM");
     const ended = await product.ended;
     expect(ended).toMatchObject({ exitCode: 3, reason: "interrupted", code: "CANCELLED" });
@@ -82,10 +78,10 @@ describe("told to stop", { concurrent: true }, () => {
       prometheus: on("lag query", hang),
     });
     const product = scene.start(LIVE);
-    await eventually(() => scene.calls("lag query").length === 1, SOON);
+    await eventually(() => scene.calls("lag query").length === 1);
     product.kill("SIGTERM");
     // The Lease is being freed, which hangs.
-    await eventually(() => scene.calls("update lease").length === 1, SOON);
+    await eventually(() => scene.calls("update lease").length === 1);
     product.kill("SIGTERM");
     expect((await product.ended).exitCode).toBeNull();
     expect(scene.removed()).toEqual([]);

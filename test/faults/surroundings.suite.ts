@@ -39,7 +39,7 @@ describe("no home", { concurrent: true }, () => {
 
   it("never means the kubeconfig of the working directory", async () => {
     await using scene = await startScene();
-    const ended = await scene.run(DRY, { HOME: "", KUBECONFIG: "" });
+    const ended = await scene.start(DRY, { HOME: "", KUBECONFIG: "" }).ended;
     expect(ended).toMatchObject({ exitCode: 1, code: "CREDENTIALS_INVALID" });
     expect(ended.said).toMatch(
       /no kubeconfig: neither KUBECONFIG nor HOME is set, and this user has no home directory/,

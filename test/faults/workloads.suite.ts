@@ -163,7 +163,7 @@ describe("nothing is removed from", { concurrent: true }, () => {
   it.each(CASES)("%s", async (_name, given) => {
     await using scene = await sceneOf(given);
     for (const args of [DRY, LIVE]) {
-      const ended = await scene.compose(args);
+      const ended = await scene.run(args);
       expect(ended).toMatchObject({ exitCode: given.exitCode, reason: given.reason });
       expect(ended.said).toMatch(given.says);
     }
