@@ -13,7 +13,7 @@ export async function writeAll(
   signal = new AbortController().signal,
 ): Promise<void> {
   // Without a listener the stream's `error` event would end the process, also when it comes late.
-  stdout.on("error", () => {});
+  if (!stdout.listeners("error").includes(ignore)) stdout.on("error", ignore);
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   stdout.write(text, (error?: NodeJS.ErrnoException | null) => {
     if (error && error.code !== "EPIPE") reject(error);
@@ -27,3 +27,5 @@ export async function writeAll(
     throw new RebalancerError("OUTPUT_FAILED", `stdout ${why}`, { cause });
   }
 }
+
+function ignore(): void {}
