@@ -725,6 +725,13 @@ const GUARDS: readonly Guard[] = [
     tests: ["src/http.test.ts"],
   },
   {
+    prevents: "shows its token to any server where a variable turns the checks of certificates off",
+    file: "src/http.ts",
+    code: "{ rejectUnauthorized: true, allowPartialTrustChain: true }",
+    instead: "{ allowPartialTrustChain: true }",
+    tests: ["src/kubernetes/credentials.test.ts"],
+  },
+  {
     prevents: "takes a Lease that another run holds",
     file: LOCK,
     code: "if (heldBy !== undefined && heldBy !== holder) return { heldBy, ...record };",

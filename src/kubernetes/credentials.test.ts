@@ -2,9 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { startLoopback } from "../../test/fakes/loopback.ts";
+import { type Loopback, startLoopback } from "../../test/fakes/loopback.ts";
+import { createAuthority } from "../../test/faults/certificates.ts";
 import { createHttpClient, type HttpEndpoint } from "../http.ts";
 import { type CredentialsRequest, loadEndpoint } from "./credentials.ts";
 
@@ -13,6 +14,7 @@ const NEVER = new AbortController().signal;
 let directory: string;
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), "credentials-"))));
 afterEach(() => rmSync(directory, { recursive: true }));
+afterEach(() => void vi.unstubAllEnvs());
 
 function file(name: string, content: string | object): string {
   const path = join(directory, name);
@@ -67,6 +69,37 @@ describe("inside a cluster", () => {
     const { endpoint } = await load({ env: { KUBERNETES_SERVICE_HOST: "fd00::1" }, serviceAccount: serviceAccount() });
     expect(endpoint.url.href).toBe("https://[fd00::1]/");
   });
+
+  it.each(["0", "1"])(
+    "nobody but the API server sees the token, with NODE_TLS_REJECT_UNAUTHORIZED=%s",
+    async (value) => {
+      using authority = createAuthority();
+      using stranger = createAuthority();
+      vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", value);
+      await using honest = await startLoopback(() => ({ body: "{}" }), authority.sign());
+      await using other = await startLoopback(() => ({ body: "{}" }), stranger.sign());
+      const path = serviceAccount();
+      file("ca.crt", authority.cert);
+      const ask = async ({ url }: Loopback) => {
+        const at = { KUBERNETES_SERVICE_HOST: "127.0.0.1", KUBERNETES_SERVICE_PORT: new URL(url).port };
+        const { endpoint } = await load({ env: at, serviceAccount: path });
+        const http = createHttpClient(endpoint);
+        const call = {
+          what: "x",
+          method: "GET",
+          path: "/api",
+          deadlineMillis: 30_000,
+          retry: false,
+          maxBytes: 9,
+        } as const;
+        return await http.request({ ...call, signal: NEVER }).finally(() => http.close());
+      };
+      await expect(ask(other)).rejects.toMatchObject({ code: "TLS_FAILED" });
+      expect(other.received).toEqual([]);
+      await ask(honest);
+      expect(honest.received[0]?.headers.authorization).toBe("Bearer in-cluster-token");
+    },
+  );
 
   it("a KUBECONFIG or a context that was asked for wins", async () => {
     const byFile = { ...env, KUBECONFIG: file("config", configOf("dev")) };

@@ -22,6 +22,8 @@ interface Signing {
 export interface Authority {
   readonly cert: string;
   sign(signing?: Partial<Signing>): KeyPair;
+  /** One whose own certificate this authority signed. */
+  intermediate(): Authority;
 }
 
 const AUTHORITY_CONFIG = `
@@ -46,7 +48,7 @@ const OPENSSL = "openssl";
 
 const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
 
-/** An authority that nobody trusts yet. Its certificates are for 127.0.0.1, and good for long, unless told otherwise. */
+/** An authority that nobody trusts yet, with at most one intermediate. Its certificates are for 127.0.0.1, and good for long, unless told otherwise. */
 export function createAuthority(): Authority & Disposable {
   const directory = mkdtempSync(join(tmpdir(), "certificates-"));
   const openssl = (...args: string[]) => execFileSync(OPENSSL, args, { cwd: directory, stdio: "pipe" });
@@ -67,15 +69,30 @@ export function createAuthority(): Authority & Disposable {
     "-subj",
     "/CN=Test authority",
   );
-  return {
-    cert: read("ca.crt"),
-    sign({ names = "IP:127.0.0.1", from = "20200101000000Z", until = "20990101000000Z" } = {}) {
-      const altNames = ["-addext", `subjectAltName=${names}`];
-      openssl("req", ...NEW_KEY, "-keyout", "one.key", "-out", "one.csr", "-subj", "/CN=test", ...altNames);
-      const dates = ["-startdate", from, "-enddate", until];
-      openssl("ca", "-batch", "-notext", "-config", "ca.conf", "-in", "one.csr", "-out", "one.crt", ...dates);
+  /** Signs what is asked for in `one.csr`. */
+  const signRequest = (issuer: string, { from, until }: Signing) => {
+    const by = ["-cert", `${issuer}.crt`, "-keyfile", `${issuer}.key`, "-startdate", from, "-enddate", until];
+    openssl("ca", "-batch", "-notext", "-config", "ca.conf", "-in", "one.csr", "-out", "one.crt", ...by);
+  };
+  const request = (key: string, subject: string, extension: string) => {
+    openssl("req", ...NEW_KEY, "-keyout", key, "-out", "one.csr", "-subj", `/CN=${subject}`, "-addext", extension);
+  };
+  const authorityOf = (name: string): Authority => ({
+    cert: read(`${name}.crt`),
+    sign(signing = {}) {
+      const { names, ...dates } = { ...USUAL, ...signing };
+      request("one.key", "test", `subjectAltName=${names}`);
+      signRequest(name, { names, ...dates });
       return { cert: read("one.crt"), key: read("one.key") };
     },
-    [Symbol.dispose]: () => rmSync(directory, { recursive: true }),
-  };
+    intermediate() {
+      request("intermediate.key", "Test intermediate", "basicConstraints=critical,CA:TRUE");
+      signRequest(name, USUAL);
+      writeFileSync(join(directory, "intermediate.crt"), read("one.crt"));
+      return authorityOf("intermediate");
+    },
+  });
+  return { ...authorityOf("ca"), [Symbol.dispose]: () => rmSync(directory, { recursive: true }) };
 }
+
+const USUAL: Signing = { names: "IP:127.0.0.1", from: "20200101000000Z", until: "20990101000000Z" };

@@ -16,12 +16,12 @@ afterAll(() => {
   stranger[Symbol.dispose]();
 });
 
-/** A scene whose server of that name shows this certificate, and a product that trusts the authority. */
-function secured(server: "kubernetes" | "prometheus", shown: KeyPair): SceneOptions {
+/** A scene whose server of that name shows this certificate, and a product that trusts the authority, or what else it is given. */
+function secured(server: "kubernetes" | "prometheus", shown: KeyPair, trusted = authority.cert): SceneOptions {
   return {
     tls: { [server]: shown },
-    kubeconfig: { cluster: { "certificate-authority-data": Buffer.from(authority.cert).toString("base64") } },
-    httpConfig: { tls_config: { ca: authority.cert } },
+    kubeconfig: { cluster: { "certificate-authority-data": Buffer.from(trusted).toString("base64") } },
+    httpConfig: { tls_config: { ca: trusted } },
   };
 }
 
@@ -50,6 +50,47 @@ describe.each(SERVERS)("the certificate of %s", { concurrent: true }, (server, c
     expect(ended.said).toMatch(/Check the server's certificate, its dates, and the CA this side trusts/);
     expect(scene[server].requests).toEqual([]);
     expect(scene.removed()).toEqual([]);
+  });
+
+  it("is trusted when an intermediate authority signed it, and only that one is named", async () => {
+    const intermediate = authority.intermediate();
+    await using scene = await startScene(secured(server, intermediate.sign(), intermediate.cert));
+    expect(await scene.run(DRY)).toMatchObject({ exitCode: 0, reason: "would_rotate" });
+  });
+
+  it("is trusted when it is the one that is named", async () => {
+    const shown = authority.sign();
+    await using scene = await startScene(secured(server, shown, shown.cert));
+    expect(await scene.run(DRY)).toMatchObject({ exitCode: 0, reason: "would_rotate" });
+  });
+
+  it.each<[string, Parameters<Authority["sign"]>[0], RegExp]>([
+    ["has expired", { until: "20200102000000Z" }, /certificate has expired/],
+    ["is for another host", { names: "DNS:metrics.example" }, /127\.0\.0\.1 is not in the cert/],
+  ])("is not trusted when it is the one that is named and %s", async (_name, signing, says) => {
+    const shown = authority.sign(signing);
+    await using scene = await startScene(secured(server, shown, shown.cert));
+    const ended = await scene.run(LIVE);
+    expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "TLS_FAILED" });
+    expect(ended.said).toMatch(says);
+    expect(scene[server].requests).toEqual([]);
+  });
+
+  it("is not trusted where nothing is said of it, whatever NODE_TLS_REJECT_UNAUTHORIZED says", async () => {
+    await using scene = await startScene({ tls: { [server]: stranger.sign() } });
+    const ended = await scene.run(LIVE, { NODE_TLS_REJECT_UNAUTHORIZED: "0" });
+    expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "TLS_FAILED" });
+    expect(scene[server].requests).toEqual([]);
+  });
+
+  it.each([
+    ["by another authority", () => stranger.sign()],
+    ["for another host", () => authority.sign({ names: "DNS:metrics.example" })],
+  ])("%s is not trusted whatever NODE_TLS_REJECT_UNAUTHORIZED says", async (_name, sign) => {
+    await using scene = await startScene(secured(server, sign()));
+    const ended = await scene.run(LIVE, { NODE_TLS_REJECT_UNAUTHORIZED: "0" });
+    expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "TLS_FAILED" });
+    expect(scene[server].requests).toEqual([]);
   });
 
   it("is not to be had from a server that speaks plain http", async () => {
