@@ -137,7 +137,6 @@ describe("query", () => {
     ["a login page", { status: 302, headers: { location: "https://login.example/" } }, "REDIRECTED"],
     ["an HTML page", { body: "<html>Sign in</html>" }, "REPLY_INVALID"],
     ["a 401", { status: 401 }, "UNAUTHORIZED"],
-    ["a 403", { status: 403 }, "FORBIDDEN"],
     ["a 404", { status: 404 }, "NOT_FOUND"],
     ["a partial reply", { body: { status: "success", isPartial: true } }, "QUERY_INCOMPLETE"],
     ["a part", { ...EMPTY, status: 206 }, "REPLY_INVALID"],
@@ -151,6 +150,54 @@ describe("query", () => {
       message: expect.stringContaining("lag query"),
     });
     expect(server.received).toHaveLength(1);
+  });
+
+  describe.each([403, 405, 501])("that is answered with %d to POST", (status) => {
+    const refusal = { status, body: "only GET here" } as const;
+
+    it("is asked once more by GET, and so is every later one", async () => {
+      const server = await startLoopback(({ method }) => (method === "GET" ? evaluatedAt(0) : refusal));
+      stack.push(() => server[Symbol.asyncDispose]());
+      const prometheus = clientOf(`${server.url}/select/?token=a%21b`);
+      expect(await prometheus.query("cpu query", 'x{a="ü+&"}', NEVER)).toEqual([{ labels: { pod: "a" }, value: 3 }]);
+      await prometheus.query("lag query", "y", NEVER);
+      expect(server.received.map(({ method }) => method)).toEqual(["POST", "GET", "GET"]);
+      const [, first] = server.received;
+      expect(first?.url.pathname).toBe("/select/api/v1/query");
+      expect([...(first?.url.searchParams ?? [])]).toEqual([
+        ["token", "a!b"],
+        ["query", 'x{a="ü+&"}'],
+        ["nocache", "1"],
+      ]);
+      expect(first?.body).toBe("");
+    });
+
+    it("tells of both where GET is refused, too", async () => {
+      const server = await serverWith(refusal, { status: 403, body: "nor GET" });
+      await expect(clientOf(server.url).query("cpu query", "x", NEVER)).rejects.toMatchObject({
+        code: "FORBIDDEN",
+        message: expect.stringMatching(
+          new RegExp(`\\(GET .*: HTTP 403: nor GET; before that, cpu query \\(POST .*: HTTP ${status}: only GET here`),
+        ),
+      });
+      expect(server.received).toHaveLength(2);
+    });
+  });
+
+  it("tells the fault of a query that GET is told of, and nothing of POST", async () => {
+    const server = await serverWith({ status: 405 }, { status: 400, body: { status: "error", error: "parse error" } });
+    await expect(clientOf(server.url).query("cpu query", "x", NEVER)).rejects.toMatchObject({
+      code: "QUERY_FAILED",
+      message: `cpu query (GET ${server.url}/api/v1/query): HTTP 400: parse error; the query: x`,
+    });
+  });
+
+  it.each([414, 431])("that is too long for an address (%d) says so", async (status) => {
+    const server = await serverWith({ status: 405 }, { status });
+    await expect(clientOf(server.url).query("cpu query", "x".repeat(9_000), NEVER)).rejects.toMatchObject({
+      code: "REQUEST_REJECTED",
+      message: expect.stringMatching(/the query makes the address 9016 characters longer, .*POST.*HTTP 405/s),
+    });
   });
 
   it("gives up when the timeout is over, all attempts included", async () => {

@@ -1,5 +1,6 @@
 import { advising, RebalancerError } from "../errors.ts";
 import type { HttpClient } from "../http.ts";
+import { createFormRequest } from "./form-request.ts";
 import { parseSamples, parseSeries, type Sample, type Series, type TimeSpan } from "./parse.ts";
 
 /** Prometheus, VictoriaMetrics, or whatever speaks their query API. */
@@ -41,6 +42,7 @@ const MAX_REPLY_BYTES = 4 * 2 ** 20;
 /** @param http - its endpoint is the server; path prefix and query parameters of its URL are kept. The caller closes it. */
 export function createPrometheus(http: HttpClient, options: PrometheusOptions): Prometheus {
   const { timeoutMillis, now, toleranceSeconds } = options;
+  const send = createFormRequest(http);
 
   /** From when it was sent until it was answered, and as much as the clocks may differ. */
   function timesSince(sent: Date): TimeSpan {
@@ -52,13 +54,12 @@ export function createPrometheus(http: HttpClient, options: PrometheusOptions): 
     const { what, promql, path, times = {}, parse } = question;
     const sent = now();
     // `nocache` keeps VictoriaMetrics from hiding the newest 30 seconds.
-    const form = new URLSearchParams({ query: promql, ...times, nocache: "1" });
+    const form = { query: promql, ...times, nocache: "1" };
     try {
-      const answered = http.request({
+      const answered = send({
         what,
-        method: "POST",
         path,
-        body: { type: "application/x-www-form-urlencoded", text: form.toString() },
+        form,
         signal,
         deadlineMillis: timeoutMillis,
         retry: true,

@@ -3,8 +3,8 @@
 import { describe, expect, it } from "vitest";
 
 import type { Misbehaviour } from "../../src/demo/loopback.ts";
-import { altered, says } from "./misbehaviour.ts";
-import { LIVE, on, startScene } from "./scene.ts";
+import { altered, refuses, says } from "./misbehaviour.ts";
+import { DRY, LIVE, on, type Script, startScene } from "./scene.ts";
 
 const DAY = 86_400;
 
@@ -126,6 +126,34 @@ describe("the past of another time", { concurrent: true }, () => {
     const ended = await scene.run(LIVE, { STRATEGY: "forecast" });
     expect(ended).toMatchObject({ exitCode: 1, code: "QUERY_MISTIMED" });
     expect(ended.said).toMatch(/history query: a sample is of .*, expected from 20.*Z to 20.*Z/);
+    expect(scene.removed()).toEqual([]);
+  });
+});
+
+/** A proxy that lets only GET through. */
+const onlyGet =
+  (misbehave: Misbehaviour): Script =>
+  (_call, _nth, { method }) =>
+    method === "POST" ? misbehave : undefined;
+
+const letsNothingThrough: Script = (_call, _nth, { method }) => refuses(method === "GET" ? 414 : 405, `no ${method}`);
+
+describe("a proxy before the metrics server", { concurrent: true }, () => {
+  it.each([403, 405, 501])("that answers POST with %d is asked by GET", async (status) => {
+    await using scene = await startScene({ prometheus: onlyGet(refuses(status)) });
+    expect(await scene.run(DRY)).toMatchObject({ exitCode: 0, reason: "would_rotate" });
+    for (const signal of ["cpu", "lag", "rate", "memory"]) {
+      expect(scene.calls(`${signal} query`).map(({ method }) => method)).toContain("GET");
+    }
+  });
+
+  it("that lets neither POST nor GET through is told with both", async () => {
+    await using scene = await startScene({ prometheus: letsNothingThrough });
+    const ended = await scene.compose(LIVE);
+    expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "REQUEST_REJECTED" });
+    expect(ended.said).toMatch(
+      /\(GET .*HTTP 414: no GET; .*too long here; expected a server that takes POST.*HTTP 405: no POST/,
+    );
     expect(scene.removed()).toEqual([]);
   });
 });

@@ -258,8 +258,8 @@ export function nameOf(request: Received): string {
   return `${VERBS[method] ?? method} ${collection.replace(/s$/, "")}`;
 }
 
-function queryNameOf({ body }: Received): string {
-  const promql = new URLSearchParams(body).get("query") ?? "";
+function queryNameOf({ body, query }: Received): string {
+  const promql = new URLSearchParams(body).get("query") ?? query.get("query") ?? "";
   return `${METRICS.find(([metric]) => promql.includes(metric))?.[1] ?? "another"} query`;
 }
 
