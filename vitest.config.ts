@@ -72,6 +72,16 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      {
+        extends: true,
+        test: {
+          name: "fuzz",
+          include: ["test/fuzz/**/*.test.ts"],
+          testTimeout: 900 * seconds,
+          // So that memory that grows is what is kept, and not room that V8 makes for itself.
+          execArgv: ["--max-semi-space-size=4"],
+        },
+      },
       { extends: true, test: { name: "slow", include: ["test/slow/**/*.test.ts"], testTimeout: 900 * seconds } },
     ],
     coverage: {

@@ -25,14 +25,14 @@ const builtinModules: Plugin = {
 
 const KAFKA_CLIENT = /[\\/]node_modules[\\/]@platformatic[\\/]kafka[\\/]/;
 
-/** What the Kafka client asks for at its start, and we never use: the schemas of its other clients, and a log that may show passwords. */
+/** What the Kafka client asks for at its start, and we never use: the schemas of its other clients, and a log. */
 const STAND_INS: Readonly<Record<string, string>> = {
   "ajv/dist/2020.js": "export class Ajv2020 { addKeyword() {} compile() {} }",
   debug: "export default () => () => {}",
 };
 
 /**
- * Takes of the Kafka client only the modules that we use, connections and requests: it does not say of the others that they do nothing
+ * Takes of the Kafka client only the modules that we use, those of its requests: it does not say of the others that they do nothing
  * by themselves. That leaves out its larger clients and compression, and with them a WebAssembly file and a native module.
  */
 const kafkaClient: Plugin = {

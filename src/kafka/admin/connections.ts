@@ -1,15 +1,18 @@
 /** Connections to brokers: one each, all closed together. */
 
 import { once } from "node:events";
-import { isIP } from "node:net";
-import type { ConnectionOptions as TlsConnectionOptions } from "node:tls";
+import { connect as connectTcp, isIP } from "node:net";
+import type { Duplex } from "node:stream";
+import { connect as connectTls } from "node:tls";
 
-import { type ConnectionOptions, Connection, ResponseError } from "@platformatic/kafka";
+import type { Connection } from "@platformatic/kafka";
 
 import { RebalancerError } from "../../errors.ts";
 import { orAborted } from "../../or-aborted.ts";
 import type { KafkaTls } from "./client-config.ts";
 import { connectionFailure } from "./failures.ts";
+import { createSender } from "./frames.ts";
+import { logIn } from "./login.ts";
 import { invalidReply } from "./replies.ts";
 import type { KafkaGroupOptions } from "./source.ts";
 
@@ -22,9 +25,8 @@ export interface Address {
 export interface Broker {
   /** "host:port". */
   readonly where: string;
+  /** As the client library's requests take it. */
   readonly connection: Connection;
-  /** What went wrong with the connection first; what a request then says is only that it is closed. */
-  fault: Error | undefined;
 }
 
 export interface Connections {
@@ -36,7 +38,7 @@ export interface Connections {
    */
   to(address: Address, role: string): Promise<Broker>;
   /**
-   * What the broker answers, also where the answer holds error codes.
+   * What the broker answers, which may be error codes.
    *
    * @param what - names the request: "list groups".
    * @throws RebalancerError where no answer comes; the signal's reason as soon as it aborts.
@@ -49,6 +51,13 @@ export interface Connections {
 /** A server that is not there must not use up the time for those that are. */
 const CONNECT_TIMEOUT_MILLIS = 5_000;
 
+/** A socket, and what comes once it is connected, TLS included. */
+export interface Dialled {
+  readonly socket: Duplex;
+  readonly connected: Promise<unknown>;
+}
+export type Dial = (address: Address, tls: KafkaTls | undefined) => Dialled;
+
 /** Whoever makes them closes them. */
 export function createConnections(
   {
@@ -57,33 +66,38 @@ export function createConnections(
     timeoutMillis,
   }: Pick<KafkaGroupOptions, "bootstrapServers" | "security" | "timeoutMillis">,
   signal: AbortSignal,
+  dial: Dial = dialTcp,
 ): Connections {
   const brokers = new Map<string, Promise<Broker>>();
-  const opened: Connection[] = [];
-  const common: ConnectionOptions = {
-    connectTimeout: Math.min(CONNECT_TIMEOUT_MILLIS, timeoutMillis),
-    requestTimeout: timeoutMillis,
-    ...(security.sasl && { sasl: { ...security.sasl } }),
-  };
+  const opened: Duplex[] = [];
+  const patience = Math.min(CONNECT_TIMEOUT_MILLIS, timeoutMillis);
 
-  async function connect({ host, port }: Address, what: string): Promise<Broker> {
+  async function connect(address: Address, what: string): Promise<Broker> {
     signal.throwIfAborted();
-    const connection = new Connection("pod-rebalancer", { ...common, ...tlsOptions(security.tls, host) });
-    const broker: Broker = { where: `${host}:${port}`, connection, fault: undefined };
-    opened.push(connection);
-    // Without a listener an error would end the process.
-    connection.on("error", (error: Error) => {
-      broker.fault ??= error;
-    });
+    const late = new AbortController();
+    const why = `no answer in time, expected one within ${patience / 1_000} s`;
+    const timer = setTimeout(() => late.abort(new RebalancerError("CONNECTION_FAILED", why)), patience);
     try {
-      const connected = Promise.resolve(connection.connect(host, port));
-      connection.socket.on("error", () => undefined);
-      await orAborted(connected, signal);
-      return broker;
+      const { socket, connected } = dial(address, security.tls);
+      opened.push(socket);
+      // Without a listener an error would end the process.
+      socket.on("error", () => undefined);
+      const connection = await orAborted(orAborted(ready(socket, connected), signal), late.signal);
+      return { where: `${address.host}:${address.port}`, connection };
     } catch (thrown) {
       signal.throwIfAborted();
       throw connectionFailure(what, thrown, security);
+    } finally {
+      clearTimeout(timer);
     }
+  }
+
+  async function ready(socket: Duplex, connected: Promise<unknown>): Promise<Connection> {
+    await connected;
+    // All that a request asks of a connection.
+    const connection = { send: createSender(socket, "pod-rebalancer") } as unknown as Connection;
+    if (security.sasl !== undefined) await logIn(connection, security.sasl);
+    return connection;
   }
 
   async function to(address: Address, role: string): Promise<Broker> {
@@ -116,10 +130,8 @@ export function createConnections(
       try {
         return await orAborted(send(broker.connection), signal);
       } catch (thrown) {
-        // What its codes mean is for whoever asked to say.
-        if (thrown instanceof ResponseError) return thrown["response" as keyof ResponseError] as never;
         signal.throwIfAborted();
-        throw connectionFailure(`${what} at ${broker.where}`, broker.fault ?? thrown, security);
+        throw connectionFailure(`${what} at ${broker.where}`, thrown, security);
       }
     },
     async close() {
@@ -129,11 +141,22 @@ export function createConnections(
 }
 
 /** A host name goes along (SNI), because proxies pick the broker by it; an address must not. */
-function tlsOptions(tls: KafkaTls | undefined, host: string): ConnectionOptions {
-  if (tls === undefined) return {};
-  const { checkName, ...pem } = tls;
-  const options: TlsConnectionOptions = { ...pem, ...(!checkName && { checkServerIdentity: () => undefined }) };
-  return { tls: options, ...(isIP(host) === 0 && { tlsServerName: host }) };
+function dialTcp({ host, port }: Address, tls: KafkaTls | undefined): Dialled {
+  const socket = tls === undefined ? connectTcp({ host, port }) : connectTls({ host, port, ...tlsOptions(tls, host) });
+  socket.setNoDelay(true);
+  return { socket, connected: once(socket, tls === undefined ? "connect" : "secureConnect") };
+}
+
+function tlsOptions({ checkName, ...pem }: KafkaTls, host: string) {
+  return {
+    ...pem,
+    // Whatever NODE_TLS_REJECT_UNAUTHORIZED says.
+    rejectUnauthorized: true,
+    // As to Java, each certificate in the trust store is one to trust, also an intermediate one or the broker's own.
+    allowPartialTrustChain: true,
+    ...(isIP(host) === 0 && { servername: host }),
+    ...(!checkName && { checkServerIdentity: () => undefined }),
+  };
 }
 
 /** "[::1]:9092" → "::1", 9092. */
@@ -142,11 +165,8 @@ function addressOf(server: string): Address {
   return { host, port: Number(port) };
 }
 
-async function closed(connection: Connection): Promise<void> {
-  const socket = connection.socket as Connection["socket"] | undefined;
-  // The library's own waits for what is still to be written, which a broker that hangs never takes.
-  void connection.close();
-  if (socket === undefined || socket.closed) return;
+async function closed(socket: Duplex): Promise<void> {
+  if (socket.closed) return;
   const gone = once(socket, "close");
   socket.destroy();
   await gone;

@@ -1,7 +1,5 @@
 /** What the coordinator knows of a group, by either protocol. */
 
-import { consumerGroupDescribeV0, describeGroupsV5 } from "@platformatic/kafka";
-
 import type { TopicPartition } from "../assignors/assignor.ts";
 import type { ProtocolName } from "../assignors/protocols.ts";
 import { parseAssignment, parseSubscription } from "../consumer-protocol.ts";
@@ -11,6 +9,7 @@ import { classicModel, kip848Model } from "../model-choice.ts";
 import type { Broker, Connections } from "./connections.ts";
 import { describeGroupRight, insistOnSuccess } from "./failures.ts";
 import { type Asked, insistOnExactly, invalidReply } from "./replies.ts";
+import { describeConsumerGroups, describeGroups } from "./requests.ts";
 import { topicIdOf } from "./topic-id.ts";
 
 /** A group at one moment. */
@@ -32,7 +31,7 @@ export interface Described {
 export async function describeClassic(name: string, coordinator: Broker, connections: Connections): Promise<Described> {
   const what = `describe group ${JSON.stringify(name)}`;
   const { groups } = await connections.ask(coordinator, what, (connection) =>
-    describeGroupsV5.api.async(connection, [name], false),
+    describeGroups.async(connection, [name], false),
   );
   const group = theGroup(groups, name, { where: coordinator.where, what });
   insistOnSuccess(coordinator.where, what, group.errorCode, describeGroupRight(name));
@@ -69,7 +68,7 @@ export async function describeConsumer(
 ): Promise<Described> {
   const what = `describe group ${JSON.stringify(name)}`;
   const { groups } = await connections.ask(coordinator, what, (connection) =>
-    consumerGroupDescribeV0.api.async(connection, [name], false),
+    describeConsumerGroups.async(connection, [name], false),
   );
   const group = theGroup(groups, name, { where: coordinator.where, what });
   const { errorCode } = group;

@@ -1,6 +1,6 @@
-import { AuthenticationError, NetworkError, ProtocolError } from "@platformatic/kafka";
 import { describe, expect, it } from "vitest";
 
+import { RebalancerError } from "../../errors.ts";
 import type { KafkaSecurity } from "./client-config.ts";
 import { connectionFailure, describeGroupRight, insistOnSuccess } from "./failures.ts";
 
@@ -15,20 +15,27 @@ function refuse(): void {
 
 describe("a failure", () => {
   it("never shows a secret that a broker repeats, nor what moves a cursor", () => {
-    const words = "no s3cret for ann, nor pa55phrase\u001B[2J\nnext";
-    const refused = new ProtocolError("SASL_AUTHENTICATION_FAILED", words);
-    const cause = new AuthenticationError("SASL authentication failed.", { cause: refused });
-    const { code, message } = connectionFailure("connect", new NetworkError("x", { cause }), security);
-    expect(code).toBe("UNAUTHORIZED");
-    expect(message).toContain("(no … for ann, nor … next)");
+    const words = "refused (no s3cret for ann, nor pa55phrase\u001B[2J\nnext)";
+    const { code, message } = connectionFailure("connect", new RebalancerError("UNAUTHORIZED", words), security);
+    expect([code, message]).toEqual(["UNAUTHORIZED", "connect: refused (no … for ann, nor … next)"]);
   });
 
-  it("is explained also where errors are causes of each other", () => {
-    const ring = new Error("round");
-    ring.cause = ring;
-    const { code, message } = connectionFailure("connect", ring, security);
-    expect([code, message]).toEqual(["REPLY_INVALID", expect.stringContaining("(round)")]);
-    expect(connectionFailure("connect", "thrown", security).message).toContain("thrown");
+  it.each<[string, unknown, string, RegExp]>([
+    [
+      "of each address of a name",
+      new AggregateError([Object.assign(new Error("connect ECONNREFUSED ::1:9092"), { code: "ECONNREFUSED" })], ""),
+      "CONNECTION_FAILED",
+      /^connect: connect ECONNREFUSED ::1:9092$/,
+    ],
+    ["without words", Object.assign(new Error(""), { code: "ETIMEDOUT" }), "CONNECTION_FAILED", /^connect: ETIMEDOUT$/],
+    ["that nobody has foreseen", new TypeError("x is undefined"), "INTERNAL", /^connect: x is undefined$/],
+    ["that is no error", "thrown", "INTERNAL", /^connect: thrown$/],
+  ])("%s is told", (_name, thrown, code, message) => {
+    expect(connectionFailure("connect", thrown, security)).toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+      cause: thrown,
+    });
   });
 
   it("for want of a right names it, and Kafka's own way to grant it", () => {

@@ -1,13 +1,12 @@
 /** How far the partitions have come, and how far the group. */
 
-import { listOffsetsV7, offsetFetchV8 } from "@platformatic/kafka";
-
 import type { Clock } from "../../ports.ts";
 import type { TopicPartition } from "../assignors/assignor.ts";
 import type { PartitionLoad } from "../group.ts";
 import type { Broker, Connections } from "./connections.ts";
 import { describeGroupRight, describeTopicRight, insistOnSuccess } from "./failures.ts";
 import { type Asked, insistOnExactly, invalidReply } from "./replies.ts";
+import { fetchOffsets, listOffsets } from "./requests.ts";
 import type { Topic } from "./topics.ts";
 
 /** Of which group, where what lies. */
@@ -46,7 +45,7 @@ export async function sampleEnds({ clock, connections, topics }: Place): Promise
     }));
     const what = "ask for the ends of the partitions";
     const answer = await connections.ask(broker, what, (connection) =>
-      listOffsetsV7.api.async(connection, -1, READ_UNCOMMITTED, asked),
+      listOffsets.async(connection, -1, READ_UNCOMMITTED, asked),
     );
     const atMillis = clock.now().getTime();
     insistOnPartitions(its, answer.topics, { where: broker.where, what });
@@ -85,7 +84,7 @@ export async function committedOffsets({
   }));
   const what = `ask for the committed offsets of group ${JSON.stringify(groupId)}`;
   const { groups } = await connections.ask(coordinator, what, (connection) =>
-    offsetFetchV8.api.async(connection, [{ groupId, memberEpoch: -1, topics: asked }], false),
+    fetchOffsets.async(connection, [{ groupId, memberEpoch: -1, topics: asked }], false),
   );
   const { where } = coordinator;
   insistOnExactly(

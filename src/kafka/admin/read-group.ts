@@ -1,16 +1,5 @@
 /** One look at a group: a fixed number of requests, two more for each broker that leads one of its partitions. */
 
-import {
-  apiVersionsV3,
-  describeGroupsV5,
-  findCoordinatorV4,
-  listGroupsV4,
-  listGroupsV5,
-  listOffsetsV7,
-  metadataV12,
-  offsetFetchV8,
-} from "@platformatic/kafka";
-
 import { RebalancerError } from "../../errors.ts";
 import type { Clock } from "../../ports.ts";
 import type { ConsumerGroup, GroupType } from "../group.ts";
@@ -20,6 +9,16 @@ import { type Described, describeClassic, describeConsumer } from "./describe.ts
 import { describeGroupRight, insistOnSuccess } from "./failures.ts";
 import { committedOffsets, loadsOf, sampleEnds } from "./offsets.ts";
 import { insistOnExactly, invalidReply } from "./replies.ts";
+import {
+  apiVersions,
+  describeGroups,
+  fetchOffsets,
+  findCoordinators,
+  listClassicGroups,
+  listGroups,
+  listOffsets,
+  metadata,
+} from "./requests.ts";
 import { readTopics, type Topic } from "./topics.ts";
 
 /** What is asked about, and how long between the samples. */
@@ -85,9 +84,7 @@ function topicIdsOf(topics: readonly Topic[]): ReadonlyMap<string, string> {
 type Versions = ReadonlyMap<number, { readonly minVersion: number; readonly maxVersion: number }>;
 
 /** All of Kafka 3.0 or newer. */
-const NEEDED = [describeGroupsV5, findCoordinatorV4, listGroupsV4, metadataV12, listOffsetsV7, offsetFetchV8].map(
-  ({ api }) => api,
-);
+const NEEDED = [describeGroups, findCoordinators, listClassicGroups, metadata, listOffsets, fetchOffsets];
 
 async function findCoordinator(
   group: string,
@@ -97,7 +94,7 @@ async function findCoordinator(
   const versions = await readVersions(broker, connections);
   const what = `find the coordinator of group ${JSON.stringify(group)}`;
   const { coordinators } = await connections.ask(broker, what, (connection) =>
-    findCoordinatorV4.api.async(connection, GROUP_KEY, [group]),
+    findCoordinators.async(connection, GROUP_KEY, [group]),
   );
   insistOnExactly(
     [group],
@@ -118,7 +115,7 @@ const GROUP_KEY = 0;
 /** @throws RebalancerError where this is an older Kafka, or none. */
 async function readVersions(broker: Broker, connections: Connections): Promise<Versions> {
   const { apiKeys } = await connections.ask(broker, "ask for the versions", (connection) =>
-    apiVersionsV3.api.async(connection, "pod-rebalancer", "1"),
+    apiVersions.async(connection, "pod-rebalancer", "1"),
   );
   const versions: Versions = new Map(apiKeys.map((one) => [one.apiKey, one]));
   for (const { key, version } of NEEDED) {
@@ -141,11 +138,10 @@ async function findInList(
   coordinator: Broker,
   { connections, versions }: { readonly connections: Connections; readonly versions: Versions },
 ): Promise<Listed | undefined> {
-  // Before version 5 (Kafka 3.8) there are but classic groups.
-  const typed = (versions.get(listGroupsV5.api.key)?.maxVersion ?? 0) >= listGroupsV5.api.version;
+  const typed = (versions.get(listGroups.key)?.maxVersion ?? 0) >= listGroups.version;
   const what = "list the groups";
-  const { errorCode, groups } = await connections.ask(coordinator, what, async (connection): Promise<GroupList> =>
-    typed ? await listGroupsV5.api.async(connection, [], []) : await listGroupsV4.api.async(connection, [], []),
+  const { errorCode, groups } = await connections.ask(coordinator, what, (connection) =>
+    typed ? listGroups.async(connection, [], []) : listClassicGroups.async(connection, [], []),
   );
   insistOnSuccess(coordinator.where, what, errorCode, describeGroupRight(name));
   const [found, another] = groups.filter(({ groupId }) => groupId === name);
@@ -155,11 +151,6 @@ async function findInList(
   }
   const type = GROUP_TYPES.find((one) => one === found?.groupType?.toLowerCase()) ?? "classic";
   return found && { type, state: found.groupState };
-}
-
-interface GroupList {
-  readonly errorCode: number;
-  readonly groups: readonly { readonly groupId: string; readonly groupState: string; readonly groupType?: string }[];
 }
 
 /** Those that are no classic groups. */

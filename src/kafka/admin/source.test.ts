@@ -48,16 +48,16 @@ function sourceAt(where: string, { security = PLAIN, timeoutMillis = 10_000 } = 
   return createKafkaGroupSource(options);
 }
 
+function says(...bytes: readonly number[]) {
+  return (socket: Socket) => socket.once("data", () => socket.write(Buffer.from(bytes)));
+}
+
 const asksForMore = (socket: Socket) => socket.resume();
 
 describe("a source without a broker", () => {
   it.each([
     ["nothing", asksForMore],
     ["half an answer", (socket: Socket) => socket.once("data", () => socket.write(Buffer.of(0, 0, 1)))],
-    [
-      "another protocol",
-      (socket: Socket) => socket.once("data", () => socket.write("HTTP/1.1 400 Bad Request\r\n\r\n")),
-    ],
   ])("gives up at its deadline where there comes %s", async (_name, answer) => {
     for (const security of [PLAIN, LOGIN, TLS]) {
       await using server = await impostor(answer);
@@ -86,7 +86,35 @@ describe("a source without a broker", () => {
       "answers another request",
       (socket: Socket) => socket.once("data", () => socket.write(Buffer.of(0, 0, 0, 4, 0, 0, 0, 9))),
       "REPLY_INVALID",
-      /correlation_id=9.*expected a Kafka broker there/,
+      /it is one to request 9, expected 1\); expected a Kafka broker there/,
+    ],
+    ["sends an answer of 3 bytes", says(0, 0, 0, 3, 0, 0, 0), "REPLY_INVALID", /it has 3 bytes, expected 4 at least/],
+    ["sends an answer of no bytes", says(0, 0, 0, 0), "REPLY_INVALID", /it has 0 bytes, expected 4 at least/],
+    ["sends an answer of -1 bytes", says(255, 255, 255, 255), "REPLY_INVALID", /it has -1 bytes, expected 4 at least/],
+    [
+      "sends a number and no more",
+      says(0, 0, 0, 4, 0, 0, 0, 1),
+      "REPLY_INVALID",
+      /the answer is not understood \(Out of bounds\.\); expected a Kafka broker there/,
+    ],
+    [
+      "sends a count of 200 million",
+      // No error, and an array of that many; the client library's own reader would begin to read them.
+      says(0, 0, 0, 11, 0, 0, 0, 1, 0, 0, 0xff, 0xff, 0xff, 0x7f, 0),
+      "REPLY_INVALID",
+      /a length is 268435454, and 1 bytes are left/,
+    ],
+    [
+      "announces an answer of 2 GiB",
+      says(0x7f, 255, 255, 255, 0, 0, 0, 1),
+      "REPLY_TOO_LARGE",
+      /the answer has 2147483647 bytes, expected at most 16777216/,
+    ],
+    [
+      "speaks HTTP",
+      (socket: Socket) => socket.once("data", () => socket.write("HTTP/1.1 400 Bad Request\r\n\r\n")),
+      "REPLY_TOO_LARGE",
+      /expected at most 16777216 and a Kafka broker there/,
     ],
     [
       "speaks TLS",

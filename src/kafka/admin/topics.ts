@@ -1,10 +1,9 @@
-import { metadataV12 } from "@platformatic/kafka";
-
 import { compareText } from "../assignors/java-group.ts";
 import type { Address, Broker, Connections } from "./connections.ts";
 import type { Described } from "./describe.ts";
 import { describeTopicRight, insistOnSuccess } from "./failures.ts";
 import { type Asked, insistOnExactly, invalidReply } from "./replies.ts";
+import { metadata } from "./requests.ts";
 import { topicIdOf } from "./topic-id.ts";
 
 /** A topic, and where its partitions are. */
@@ -37,7 +36,7 @@ export async function readTopics(
   const what = `ask for the partitions of ${names.join(", ")}`;
   const { topics, brokers } = await connections.ask(coordinator, what, (connection) =>
     // A topic that is not there must not come to be because somebody looks.
-    metadataV12.api.async(connection, names, false, false),
+    metadata.async(connection, names, false, false),
   );
   const asked = { where: coordinator.where, what };
   insistOnExactly(
