@@ -116,7 +116,7 @@ export function autoscalerObject(
 ): WireAutoscaler {
   return {
     metadata: { name, namespace },
-    spec: { maxReplicas: 1_000, scaleTargetRef: { apiVersion: APPS, kind: target.kind, name: target.name } },
+    spec: { maxReplicas: 100_000, scaleTargetRef: { apiVersion: APPS, kind: target.kind, name: target.name } },
     status: { desiredReplicas },
   };
 }
