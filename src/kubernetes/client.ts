@@ -14,10 +14,10 @@ import { advising, type ErrorReply, RebalancerError } from "../errors.ts";
 import type { HttpCall, HttpClient, HttpReply } from "../http.ts";
 import { jsonOf, printable, quoted } from "../text.ts";
 import type { PodRef } from "../types.ts";
-import { withoutManagedFields } from "./managed-fields.ts";
 import { OBJECT_SHAPES, type ObjectKind } from "./object-shapes.ts";
 import { exactly, list as listShape, object, text } from "./shape.ts";
 import { failureOf } from "./status.ts";
+import { withoutUnread } from "./unread.ts";
 
 /** An official type as it travels: times are strings. What a server leaves out is undefined, whatever the type says. */
 type Wire<Value> = Value extends Date
@@ -148,7 +148,7 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
 
   /** One page of a list, and where the next begins; "" behind the last. */
   function parsePage(body: string, kind: ObjectKind, what: string): { items: readonly Named[]; next: string } {
-    const page: TypedList = parseKind(body, [`${kind}List`], what, withoutManagedFields);
+    const page: TypedList = parseKind(body, [`${kind}List`], what, withoutUnread);
     const fault = PAGE(page, "");
     if (fault !== undefined) throw invalid(what, http.mask(fault));
     return { items: page.items ?? [], next: page.metadata?.continue ?? "" };

@@ -56,13 +56,25 @@ function headersOf(endpoint: HttpEndpoint) {
 describe("inside a cluster", () => {
   const env = { KUBERNETES_SERVICE_HOST: "10.0.0.1", KUBERNETES_SERVICE_PORT: "6443" };
 
-  it("the service account is used, and its token read anew for every request", async () => {
-    const { endpoint, source, context } = await load({ env, serviceAccount: serviceAccount() });
+  it("the service account is used, and its token read again after ten seconds", async () => {
+    let now = 0;
+    const { endpoint, source, context } = await load({ env, serviceAccount: serviceAccount(), now: () => now });
     expect([source, context, endpoint.url.href]).toEqual(["in-cluster", undefined, "https://10.0.0.1:6443/"]);
     expect(endpoint.tls).toEqual({ ca: "CA" });
     expect(await headersOf(endpoint)).toEqual({ authorization: "Bearer in-cluster-token" });
     file("token", "rotated");
+    now = 9_999;
+    expect(await headersOf(endpoint)).toEqual({ authorization: "Bearer in-cluster-token" });
+    now = 10_000;
     expect(await headersOf(endpoint)).toEqual({ authorization: "Bearer rotated" });
+  });
+
+  it("a token that could not be read is looked for again at once", async () => {
+    const { endpoint } = await load({ env, serviceAccount: serviceAccount(), now: () => 0 });
+    file("token", "");
+    await expect(headersOf(endpoint)).rejects.toThrow("is empty");
+    file("token", "late");
+    expect(await headersOf(endpoint)).toEqual({ authorization: "Bearer late" });
   });
 
   it("an IPv6 address gets its brackets, and the port its default", async () => {

@@ -16,6 +16,8 @@ export interface CredentialsRequest {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The directory with the service account's `token` and `ca.crt`. */
   readonly serviceAccount?: string | undefined;
+  /** Milliseconds, of any beginning; `performance.now` by default. */
+  readonly now?: () => number;
 }
 
 export interface KubernetesEndpoint {
@@ -41,7 +43,7 @@ export interface KubernetesEndpoint {
 export async function loadEndpoint(request: CredentialsRequest, signal: AbortSignal): Promise<KubernetesEndpoint> {
   const { context, env, serviceAccount = SERVICE_ACCOUNT } = request;
   if (await usesServiceAccount(request)) {
-    const endpoint = await inCluster(env, serviceAccount);
+    const endpoint = await inCluster(request, serviceAccount);
     const identity = "the pod's service account";
     return { endpoint, source: "in-cluster", context: undefined, identity, anonymous: false };
   }
@@ -57,12 +59,36 @@ export async function usesServiceAccount(request: CredentialsRequest): Promise<b
   return !byName && Boolean(env["KUBERNETES_SERVICE_HOST"]) && (await isThere(join(serviceAccount, "token")));
 }
 
-async function inCluster(env: CredentialsRequest["env"], serviceAccount: string): Promise<HttpEndpoint> {
+/**
+ * The token is read again after so long, and not for each of the many requests within a second. Kubernetes replaces it when a fifth of its
+ * life is left; its own clients keep it for a minute.
+ */
+const TOKEN_MILLIS = 10_000;
+
+async function inCluster(
+  { env, now = () => performance.now() }: CredentialsRequest,
+  serviceAccount: string,
+): Promise<HttpEndpoint> {
   const host = env["KUBERNETES_SERVICE_HOST"] ?? "";
   const port = env["KUBERNETES_SERVICE_PORT"] ?? "443";
   return {
     url: new URL(`https://${isIPv6(host) ? `[${host}]` : host}:${port}`),
     tls: { ca: await readSecretFile(join(serviceAccount, "ca.crt")) },
-    headers: async () => ({ authorization: `Bearer ${await readSecretFile(join(serviceAccount, "token"))}` }),
+    headers: keptFor(TOKEN_MILLIS, now, async () => ({
+      authorization: `Bearer ${await readSecretFile(join(serviceAccount, "token"))}`,
+    })),
+  };
+}
+
+/** What was read, for so long; what could not be read is asked for again at once. */
+function keptFor<Value>(millis: number, now: () => number, read: () => Promise<Value>): () => Promise<Value> {
+  let until = Number.NEGATIVE_INFINITY;
+  let known: Promise<Value> | undefined;
+  return () => {
+    if (known !== undefined && now() < until) return known;
+    until = now() + millis;
+    known = read();
+    known.catch(() => (until = Number.NEGATIVE_INFINITY));
+    return known;
   };
 }

@@ -5,6 +5,8 @@ import { jsonOf, printable } from "../text.ts";
 /** @returns what is wrong, as a clause that begins with `path`; undefined where nothing is. */
 type Shape = (value: unknown, path: string) => string | undefined;
 
+// Of a list and a map the path is put together for what is wrong only: a list of pods has hundreds of thousands of fields.
+
 /** More of a value helps nobody. */
 const MOST_SHOWN = 60;
 
@@ -35,7 +37,10 @@ export function exactly(wanted: string): Shape {
 export function list(item: Shape): Shape {
   return (value, path) => {
     if (value === null) return undefined;
-    return someList(value, path) ?? first(value as readonly unknown[], (one, at) => item(one, `${path}[${at}]`));
+    return (
+      someList(value, path) ??
+      first(value as readonly unknown[], (one, at) => item(one, "") && item(one, `${path}[${at}]`))
+    );
   };
 }
 
@@ -45,7 +50,7 @@ export function map(item: Shape): Shape {
     if (value === null) return undefined;
     return (
       someObject(value, path) ??
-      first(Object.entries(value as object), ([key, one]) => item(one, `${path}[${shown(key)}]`))
+      first(Object.entries(value as object), ([key, one]) => item(one, "") && item(one, `${path}[${shown(key)}]`))
     );
   };
 }
@@ -76,8 +81,8 @@ function first<Item>(
   items: readonly Item[],
   faultOf: (item: Item, at: number) => string | undefined,
 ): string | undefined {
-  for (const [at, item] of items.entries()) {
-    const fault = faultOf(item, at);
+  for (let at = 0; at < items.length; at += 1) {
+    const fault = faultOf(items[at] as Item, at);
     if (fault !== undefined) return fault;
   }
   return undefined;
