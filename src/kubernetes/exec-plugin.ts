@@ -46,7 +46,8 @@ const MAX_OUTPUT_BYTES = 2 ** 20;
 const EXPIRY_MARGIN_MILLIS = 10_000;
 
 /**
- * @returns a function that runs the plugin when there is no credential or it has expired; runs are shared.
+ * @returns a function that runs the plugin when there is no credential or it has expired; runs are shared. A signal ends the plugin that
+ *   it began, and with it whoever shares that run.
  * @throws RebalancerError `CREDENTIALS_INVALID` (from that function) with the gist of what the plugin said on stderr.
  * @see https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
  */
@@ -54,13 +55,13 @@ export function createExecPlugin(
   spec: ExecSpec,
   surroundings: ExecSurroundings,
   patienceMillis = PLUGIN_MILLIS,
-): () => Promise<ExecCredential> {
+): (signal?: AbortSignal) => Promise<ExecCredential> {
   let current: Promise<TimedCredential> | undefined;
   let expires = Number.POSITIVE_INFINITY;
-  return () => {
+  return (signal) => {
     if (current === undefined || Date.now() >= expires - EXPIRY_MARGIN_MILLIS) {
       expires = Number.POSITIVE_INFINITY;
-      current = run(spec, surroundings, patienceMillis);
+      current = run(spec, { ...surroundings, patienceMillis, signal });
       current.then(
         (credential) => (expires = credential.expires),
         () => (current = undefined),
@@ -75,17 +76,22 @@ interface TimedCredential extends ExecCredential {
   readonly expires: number;
 }
 
-async function run(spec: ExecSpec, surroundings: ExecSurroundings, patienceMillis: number): Promise<TimedCredential> {
-  return readCredential(spec, await outputOf(spec, surroundings, patienceMillis));
+interface Running extends ExecSurroundings {
+  readonly patienceMillis: number;
+  readonly signal: AbortSignal | undefined;
 }
 
-function outputOf(spec: ExecSpec, surroundings: ExecSurroundings, timeout: number): Promise<string> {
+async function run(spec: ExecSpec, running: Running): Promise<TimedCredential> {
+  return readCredential(spec, await outputOf(spec, running));
+}
+
+function outputOf(spec: ExecSpec, { patienceMillis: timeout, signal, ...surroundings }: Running): Promise<string> {
   const { command } = spec;
   if (!command) throw failed(spec, "the kubeconfig names no command");
   const path = command.includes("/") ? resolve(surroundings.directory, command) : command;
   const env = environmentOf(spec, surroundings);
   const { promise, resolve: done, reject } = Promise.withResolvers<string>();
-  const options = { env, timeout, killSignal: "SIGKILL", maxBuffer: MAX_OUTPUT_BYTES } as const;
+  const options = { env, timeout, signal, killSignal: "SIGKILL", maxBuffer: MAX_OUTPUT_BYTES } as const;
   try {
     const child = execFile(path, [...(spec.args ?? [])], options, (error, stdout, stderr) => {
       if (error === null) done(stdout);

@@ -113,7 +113,7 @@ async function endpointOf(choice: Choice, env: CredentialsRequest["env"], signal
   const tls = await orAborted(tlsOf(choice), signal);
   const credential = credentialSource(choice, tls, env);
   // Asked at once: it may give a client certificate, and one that fails should fail before anything else is done.
-  const { cert, key } = await orAborted(credential(), signal);
+  const { cert, key } = await orAborted(credential(signal), signal);
   return {
     url,
     tls: { ...tls, ...(cert && { cert }), ...(key && { key }) },
@@ -129,7 +129,7 @@ function credentialSource(
   { cluster, user }: Choice,
   tls: TlsOptions,
   env: CredentialsRequest["env"],
-): () => Promise<Partial<ExecCredential>> {
+): (signal?: AbortSignal) => Promise<Partial<ExecCredential>> {
   if (user === undefined) return async () => ({});
   const { token, tokenFile, username, exec, directory } = user;
   if (tokenFile) return async () => ({ token: await fileOf("user", user, tokenFile) });

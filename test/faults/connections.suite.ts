@@ -137,6 +137,10 @@ describe("a client certificate of the kubeconfig", { concurrent: true }, () => {
     await using without = await startScene({ tls: { kubernetes: server }, kubeconfig: { ...kubeconfig } });
     const ended = await without.run(LIVE);
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: expect.stringMatching(/TLS|CONNECTION/) });
+    expect(ended.lines[0]).toMatchObject({
+      level: "warn",
+      msg: 'Nothing proves to the Kubernetes API who we are: user "test" has no credentials.',
+    });
     expect(without.removed()).toEqual([]);
   });
 });

@@ -6,7 +6,7 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { accessSync, constants, existsSync, mkdirSync, truncateSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 
@@ -98,14 +98,16 @@ describe.each(NO_FILES)("%s", { concurrent: true }, (_name, place, words) => {
 });
 
 describe("a plugin that hangs", { concurrent: true }, () => {
-  it("does not keep a run that is told to stop", async () => {
+  it("does not keep a run that is told to stop, and ends with it", async () => {
     await using scene = await startScene({ kubeconfig: { user: { exec: { command: "./plugin" } } } });
     const begun = join(scene.directory, "begun");
-    writeFileSync(join(scene.directory, "plugin"), `#!/bin/sh\n: > "${begun}"\nexec sleep 60\n`, { mode: 0o755 });
+    writeFileSync(join(scene.directory, "plugin"), `#!/bin/sh\necho $$ > "${begun}"\nexec sleep 60\n`, { mode: 0o755 });
     const product = scene.start(LIVE, { PATH: process.env["PATH"] ?? "" });
-    await eventually(() => existsSync(begun));
+    await eventually(() => existsSync(begun) && readFileSync(begun, "utf8") !== "");
     product.kill("SIGTERM");
     expect(await product.ended).toMatchObject({ exitCode: 1, reason: "interrupted", code: "CANCELLED" });
+    // Nor is it left behind.
+    expect(existsSync(`/proc/${readFileSync(begun, "utf8").trim()}`)).toBe(false);
   });
 });
 
