@@ -917,6 +917,22 @@ const GUARDS: readonly Guard[] = [
     project: "engines",
   },
   {
+    prevents: "takes a young container for an idle one",
+    file: PROFILES,
+    code: " unless on (pod, cluster) ${without})`",
+    instead: ")`",
+    tests: ["test/engines/backfill.test.ts"],
+    project: "engines",
+  },
+  {
+    prevents: "takes a restarted container for an idle one",
+    file: PROFILES,
+    code: "replaced === undefined ? young : `(${young} or ${replaced})`",
+    instead: "replaced === undefined ? young : young",
+    tests: ["test/engines/backfill.test.ts"],
+    project: "engines",
+  },
+  {
     prevents: "hides a lag of -1 in a sum",
     file: PROFILES,
     code: "(min by (pod, cluster) (${series}) < 0) or ",
