@@ -1,7 +1,17 @@
 /** What a run needs from outside. Adapters, the dry run, the fakes and the simulation implement these. */
 
 import type { ConsumerGroup, GroupSourceName } from "./kafka/group.ts";
-import type { EarlierRuns, PodInfo, PodRef, Rotation, RunReport, Signals, Snapshot, WorkloadRef } from "./types.ts";
+import type {
+  EarlierRuns,
+  PodInfo,
+  PodRef,
+  Rotation,
+  RunReport,
+  Signal,
+  Signals,
+  Snapshot,
+  WorkloadRef,
+} from "./types.ts";
 
 /** Kubernetes, as far as a run needs it. */
 export interface Cluster {
@@ -74,6 +84,11 @@ export interface HeldLock extends EarlierRuns {
 export interface MetricsSource {
   /** All signals in parallel, in a fixed number of queries. @throws RebalancerError on any doubt about a reply. */
   fetch(pods: readonly PodInfo[], signal: AbortSignal): Promise<Signals>;
+  /**
+   * What was looked for of signals that no pod has, and what there is instead: a clause for each, at the cost of a query for each.
+   * @throws RebalancerError as `fetch` does.
+   */
+  searchFor?(signals: readonly Signal[], pods: readonly PodInfo[], signal: AbortSignal): Promise<readonly string[]>;
 }
 
 /** Where the consumer group behind the pods is read from. */

@@ -67,7 +67,7 @@ export const HOLD_REASONS = {
   insufficient_metrics: {
     exit: 4,
     sentence: "Too few pods have every signal.",
-    advice: "Check the exporters and the queries; `pod-rebalancer plan` shows which signal is missing.",
+    advice: "Check the exporters, METRICS_PROFILE and the queries; a log at level debug has each query as it was sent.",
   },
   idle: {
     exit: 0,
@@ -153,7 +153,7 @@ export const HOLD_REASONS = {
   no_gain: {
     exit: 0,
     sentence: "No rotation promises enough.",
-    advice: "Nothing to do; `pod-rebalancer plan` shows what each would bring.",
+    advice: "Nothing to do; the report (`--output table` or `json`) shows what each would bring.",
   },
 } as const satisfies Record<string, ReasonFacts>;
 

@@ -2,6 +2,7 @@
 
 import { rotationOf, withAftermath } from "./aftermath.ts";
 import { deadlineOn } from "./clock.ts";
+import { withClues } from "./clues.ts";
 import { decide, decideInSlices } from "./decision/decide.ts";
 import { formatDuration } from "./durations.ts";
 import { asRebalancerError, RebalancerError } from "./errors.ts";
@@ -132,11 +133,11 @@ async function runSteps(run: Progress, ports: Ports, policy: Policy, limits: Lim
   const group = (run.group = assess({ snapshot, record, ...readings }, policy));
   run.diagnosis = diagnosed(group, policy, narrator);
   await lookBackLater(group, lock, narrator);
-  const decision = (run.decision = await step(
-    "decide",
-    () => inSlices(decideInSlices(group, policy), clock, signal),
-    tellDecision,
-  ));
+  const decided = async () => {
+    const decision = await inSlices(decideInSlices(group, policy), clock, signal);
+    return withClues(decision, group, ports.metrics, signal);
+  };
+  const decision = (run.decision = await step("decide", decided, tellDecision));
 
   if (decision.action === "hold" || !isOurs(lock)) return;
   const plan = { ...decision, seen: snapshot };

@@ -125,7 +125,7 @@ async function rebalanceAt(kubernetes: HttpEndpoint, parts: Parts, signal: Abort
     const live = createKubernetesCluster({ client, clock, namespace, labelSelector, holder });
     const { cluster, now } = withServerTime(config.dryRun ? dryRun(live) : live, clock);
     const toleranceSeconds = config.metrics.stalenessSeconds;
-    const prometheus = createPrometheus(engine, { ...config.prometheus, now, toleranceSeconds });
+    const prometheus = createPrometheus(engine, { ...config.prometheus, now, toleranceSeconds, narrator });
     const metrics = createMetricsSource(prometheus, config.metrics);
     const forecast = config.policy.strategy === "forecast" && forecastPorts(config, prometheus, { clock, now });
     const event = eventSink(client, () => clock.now(), holder);

@@ -7,6 +7,7 @@ import { type PodInfo, SIGNALS, type Signal, type Signals, type SignalSamples } 
 import { sumByOwner } from "./by-owner.ts";
 import { type MetricsOptions, queryOf } from "./queries.ts";
 import { labelsOf, refuseIndistinct } from "./rows.ts";
+import { clueOf, searchQuery } from "./search.ts";
 
 /**
  * Reads each signal with one query, all at the same time; the first that fails ends the others.
@@ -30,6 +31,14 @@ export function createMetricsSource(prometheus: Pick<Prometheus, "query">, optio
         signal,
       );
       return { cpu, lag, rate, memory };
+    },
+    searchFor(signals, pods, signal) {
+      const clue = async (name: Signal, abort: AbortSignal) => {
+        const promql = searchQuery(name, pods, options);
+        const rows = promql === undefined ? undefined : await prometheus.query(`${name} search`, promql, abort);
+        return clueOf(name, rows, options);
+      };
+      return allOrNone((abort) => signals.map((name) => clue(name, abort)), signal);
     },
   };
 }

@@ -170,7 +170,8 @@ describe("a run that holds", () => {
     expect(paragraph(reportOf(groupOf(pods), { exitCode: 4 }), "HOLD")).toBe(`
 HOLD  insufficient_metrics  Too few pods have every signal: 50 % of the Ready pods have every
   signal, 80 % are needed; samples: cpu 8/8, lag 4/8, rate 8/8, memory 8/8.
-  Check the exporters and the queries; \`pod-rebalancer plan\` shows which signal is missing.
+  Check the exporters, METRICS_PROFILE and the queries; a log at level debug has each query as it
+  was sent.
 `);
   });
 

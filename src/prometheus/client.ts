@@ -1,5 +1,6 @@
 import { advising, RebalancerError } from "../errors.ts";
 import type { HttpClient } from "../http.ts";
+import type { Narrator } from "../ports.ts";
 import { createFormRequest } from "./form-request.ts";
 import { parseSamples, parseSeries, type Sample, type Series, type TimeSpan } from "./parse.ts";
 
@@ -31,6 +32,8 @@ export interface PrometheusOptions {
   readonly now: () => Date;
   /** By how much the time of a reply may differ from that, > 0: so much the server's clock may be off. */
   readonly toleranceSeconds: number;
+  /** Told each query, as it is sent. */
+  readonly narrator?: Pick<Narrator, "debug">;
 }
 
 /**
@@ -41,7 +44,7 @@ const MAX_REPLY_BYTES = 4 * 2 ** 20;
 
 /** @param http - its endpoint is the server; path prefix and query parameters of its URL are kept. The caller closes it. */
 export function createPrometheus(http: HttpClient, options: PrometheusOptions): Prometheus {
-  const { timeoutMillis, now, toleranceSeconds } = options;
+  const { timeoutMillis, now, toleranceSeconds, narrator } = options;
   const send = createFormRequest(http);
 
   /** From when it was sent until it was answered, and as much as the clocks may differ. */
@@ -53,6 +56,7 @@ export function createPrometheus(http: HttpClient, options: PrometheusOptions): 
   async function ask<Answer>(question: Question<Answer>, signal: AbortSignal): Promise<Answer> {
     const { what, promql, path, times = {}, parse } = question;
     const sent = now();
+    narrator?.debug(`The metrics server is asked the ${what}: ${promql}`);
     // `nocache` keeps VictoriaMetrics from hiding the newest 30 seconds.
     const form = { query: promql, ...times, nocache: "1" };
     try {

@@ -41,7 +41,7 @@ describe("no HPA, two HPAs, wrong name, no series, 0 pods", { concurrent: true }
       (scene) => scene.samples.clear(),
       {},
       "insufficient_metrics",
-      /samples: cpu 0\/6, lag 0\/6, rate 0\/6, memory 0\/6\. Check the exporters and the queries/,
+      /samples: cpu 0\/6, lag 0\/6, rate 0\/6, memory 0\/6; cpu: profile seed looks for .*Check the exporters, METRICS_PROFILE/,
     ],
     [
       "no series of one signal",

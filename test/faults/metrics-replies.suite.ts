@@ -157,3 +157,66 @@ describe("a proxy before the metrics server", { concurrent: true }, () => {
     expect(scene.removed()).toEqual([]);
   });
 });
+
+/** Rows of six series each, of the present. */
+function found(...metrics: readonly object[]): Misbehaviour {
+  const result = metrics.map((metric) => ({ metric, value: [Date.now() / 1_000, "6"] }));
+  return says(200, { status: "success", data: { resultType: "vector", result } });
+}
+
+/** The search for what a profile's query does not find. */
+const SEARCH = "another query";
+
+describe("metrics that are not where they are looked for", { concurrent: true }, () => {
+  const lagElsewhere = { __name__: "kafka_consumer_lag_sum", found_under: "exported_pod", namespace: "monitoring" };
+
+  it.each([["table"], ["json"]])("are named, with what was looked for and what to set: %s", async (output) => {
+    await using scene = await startScene({ prometheus: on(SEARCH, found(lagElsewhere)) });
+    scene.samples.forEach((one, pod) => scene.samples.set(pod, { ...one, lag: undefined } as never));
+    const ended = await scene.run(["plan", "--output", output]);
+    expect(ended.exitCode).toBe(4);
+    const text = ended.stdout.replaceAll(/\s+/g, " ");
+    expect(text).toContain("lag: profile seed looks for kafka_consumer_lag_sum with namespace=");
+    expect(text).toContain(
+      "6 series of it name these pods in the label exported_pod: scrape it with honor_labels: true",
+    );
+    // It is what runs already.
+    expect(`${ended.stdout}${ended.stderr}`).not.toContain("`pod-rebalancer plan`");
+    expect(scene.calls(SEARCH)).toHaveLength(1);
+    // Without the namespace and the matchers, by which they may be missed.
+    const [search] = scene.calls(SEARCH);
+    expect(new URLSearchParams(search?.body).get("query")).not.toMatch(/namespace="/);
+  });
+
+  it.each([
+    ["is refused", says(422, { status: "error", error: "too many series" }), /too many series/],
+    ["is not understood", says(200, "<html>"), /is no JSON object/],
+  ])("leave the reason as it is where the search %s", async (_name, misbehave, words) => {
+    await using scene = await startScene({ prometheus: on(SEARCH, misbehave) });
+    scene.samples.clear();
+    const ended = await scene.compose(LIVE);
+    expect(ended).toMatchObject({ exitCode: 4, reason: "insufficient_metrics" });
+    expect(ended.said).toMatch(/what the metrics server has instead is not known/);
+    expect(ended.said).toMatch(words);
+  });
+
+  it("cost a run nothing that finds its metrics, or holds for another reason", async () => {
+    await using scene = await startScene();
+    expect(await scene.compose(["run", "--dry-run"])).toMatchObject({ reason: "would_rotate" });
+    scene.samples.forEach((one, pod) => scene.samples.set(pod, { ...one, cpu: Number.NaN }));
+    expect(await scene.compose(["run", "--dry-run"])).toMatchObject({ reason: "insufficient_metrics" });
+    expect(scene.calls(SEARCH)).toEqual([]);
+  });
+
+  it("can be looked for by hand: each query is in the log at level debug", async () => {
+    await using scene = await startScene();
+    const { stderr } = await scene.run(["run", "--dry-run", "--log-level", "debug"]);
+    for (const signal of ["cpu", "lag", "rate", "memory"]) {
+      expect(stderr).toMatch(
+        new RegExp(`"level":"debug".*The metrics server is asked the ${signal} query: .*namespace=`),
+      );
+    }
+    const quiet = await scene.run(["run", "--dry-run"]);
+    expect(quiet.stderr).not.toContain("is asked the");
+  });
+});
