@@ -435,6 +435,13 @@ const GUARDS: readonly Guard[] = [
     tests: ["src/kubernetes/dry-run.test.ts"],
   },
   {
+    prevents: "says in a dry run that it would rotate where it may not take the Lease",
+    file: "src/kubernetes/dry-run.ts",
+    code: "if (missing !== undefined) return",
+    instead: 'if (missing === "") return',
+    tests: ["src/kubernetes/dry-run.test.ts"],
+  },
+  {
     prevents: "strikes a removal from the record that may have happened",
     file: MANAGER,
     code: "if (asRebalancerError(thrown).mayHaveEvicted)",

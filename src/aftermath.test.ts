@@ -123,6 +123,7 @@ describe("behind a rotation", () => {
       observeWorkload: async (seen) => seen,
       probeEviction: async () => ({ outcome: "accepted" }),
       readRecord: async () => ({ heldBy: undefined, removals: [], rotations: [] }),
+      liveRights: async () => ({ missing: undefined, note: undefined }),
     });
     const steps: unknown[] = [];
     const info = (_sentence: string, fields?: NarratorFields) => void steps.push(fields?.["step"]);

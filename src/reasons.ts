@@ -191,7 +191,7 @@ const ACT_REASONS = {
   },
   not_allowed: {
     exit: "failure",
-    sentence: "This account is not allowed to evict, and a live run by it would fail.",
+    sentence: "A live run by this account would fail.",
     advice: "Grant the named right to the account that is to make the live run (deploy/kubernetes/base/role.yaml).",
   },
   deadline_near: {

@@ -37,7 +37,7 @@ export async function startKubernetesServer(
 
   function answer(received: Received): Answer {
     const now = clock.now();
-    const { status, body } = handle(received, { world, now, pages });
+    const { status, body } = answerTo(received, { world, now, pages });
     return { status, body, headers: { date: now.toUTCString() } };
   }
 
@@ -70,6 +70,10 @@ const PATH = new RegExp(
     "/(?<collection>[^/]+)(?:/(?<name>[^/]+))?(?:/(?<subresource>[^/]+))?$",
 );
 
+function answerTo(received: Received, scene: Scene): Answer {
+  return received.path === ACCESS_REVIEWS ? review(received.body, scene) : handle(received, scene);
+}
+
 function handle({ method, path, query, body }: Received, scene: Scene): Answer {
   const parts = PATH.exec(path)?.groups;
   if (parts === undefined) return failure(UNKNOWN);
@@ -78,6 +82,15 @@ function handle({ method, path, query, body }: Received, scene: Scene): Answer {
   const right = `${verbOf(method, name)} ${resource}`;
   const world = namespace === scene.world.namespace ? scene.world : createWorld({ namespace });
   return perform({ ...scene, world, right, group, namespace, resource, name, query, body });
+}
+
+const ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+
+/** Every account may ask what it may do (the API server's own role system:basic-user). */
+function review(body: string, { world }: Scene): Answer {
+  const asked = JSON.parse(body) as { spec: { resourceAttributes: { verb: string; resource: string } } };
+  const { verb, resource } = asked.spec.resourceAttributes;
+  return { status: 201, body: { ...asked, status: { allowed: !world.missingRights.has(`${verb} ${resource}`) } } };
 }
 
 function perform(call: Call): Answer {

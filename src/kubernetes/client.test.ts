@@ -211,6 +211,34 @@ describe("an eviction", () => {
   });
 });
 
+describe("a right", () => {
+  const right = { verb: "update", group: "coordination.k8s.io", resource: "leases", namespace: "shop", name: "x" };
+
+  it.each([true, false])("is asked for by a review, which says %s", async (allowed) => {
+    const { api, client } = await apiWith(({ body }) => ({
+      status: 201,
+      body: { ...(JSON.parse(body) as object), status: { allowed } },
+    }));
+    expect(await client.mayI(right, NEVER)).toBe(allowed);
+    expect(api.received.map(({ method, url, body }) => [method, url.pathname, JSON.parse(body)])).toEqual([
+      [
+        "POST",
+        "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+        {
+          apiVersion: "authorization.k8s.io/v1",
+          kind: "SelfSubjectAccessReview",
+          spec: { resourceAttributes: right },
+        },
+      ],
+    ]);
+  });
+
+  it.each([{}, { status: {} }, { status: { allowed: "yes" } }])("is not known after %j", async (answer) => {
+    const { client } = await apiWith(() => ({ body: { kind: "SelfSubjectAccessReview", ...answer } }));
+    await expect(client.mayI(right, NEVER)).rejects.toMatchObject({ code: "REPLY_INVALID" });
+  });
+});
+
 describe("a Lease", () => {
   const ref = { namespace: "shop", name: "pod-rebalancer-deployment-orders" };
   const LEASE = {

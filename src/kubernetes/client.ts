@@ -15,7 +15,7 @@ import type { HttpCall, HttpClient, HttpReply } from "../http.ts";
 import { jsonOf, printable, quoted } from "../text.ts";
 import type { PodRef } from "../types.ts";
 import { OBJECT_SHAPES, type ObjectKind } from "./object-shapes.ts";
-import { exactly, list as listShape, object, text } from "./shape.ts";
+import { exactly, flag, list as listShape, object, text } from "./shape.ts";
 import { failureOf } from "./status.ts";
 import { withoutUnread } from "./unread.ts";
 
@@ -39,6 +39,16 @@ export type WireEvent = Wire<CoreV1Event>;
 export interface ObjectRef {
   readonly namespace: string;
   readonly name: string;
+}
+
+/** As a Role grants it. */
+export interface Right {
+  readonly verb: string;
+  /** "" is the core group. */
+  readonly group: string;
+  readonly resource: string;
+  readonly namespace: string;
+  readonly name?: string;
 }
 
 /** A value and the API server's time when it said so (the `Date` header, whole seconds, rounded down). */
@@ -78,6 +88,8 @@ export interface KubernetesClient {
   /** `lease` carries the resourceVersion it was read with; a later write makes it a `CONFLICT`. */
   updateLease(ref: ObjectRef, lease: WireLease, signal: AbortSignal): Promise<void>;
   createEvent(namespace: string, event: WireEvent, signal: AbortSignal): Promise<void>;
+  /** Whether this account has a right, by the API server's authorisation; asking changes nothing. */
+  mayI(right: Right, signal: AbortSignal): Promise<boolean>;
 }
 
 /** For one call, its retries included (docs/operations.md). */
@@ -101,6 +113,11 @@ interface TypedList extends Typed {
 interface Named {
   readonly metadata?: { readonly name?: string };
 }
+
+interface Review extends Typed {
+  readonly status: { readonly allowed: boolean };
+}
+const REVIEW = object({}, { status: object({}, { allowed: flag }) });
 
 const PAGE = object({ metadata: object({ continue: text }) }, { items: listShape(object({})) });
 
@@ -262,6 +279,22 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
       const what = `create event in namespace ${namespace}`;
       parseKind((await send({ what, path, method: "POST", signal }, event)).body, ["Event"], what);
     },
+    async mayI(right, signal) {
+      const what = `ask for the right to ${right.verb} ${right.resource}`;
+      const review = {
+        apiVersion: "authorization.k8s.io/v1",
+        kind: "SelfSubjectAccessReview",
+        spec: { resourceAttributes: right },
+      };
+      const reply = await send(
+        { what, path: `${AUTHORIZATION}/selfsubjectaccessreviews`, method: "POST", signal },
+        review,
+      );
+      const answer = parseKind(reply.body, ["SelfSubjectAccessReview"], what);
+      const fault = REVIEW(answer, "");
+      if (fault !== undefined) throw invalid(what, http.mask(fault));
+      return (answer as Review).status.allowed;
+    },
   };
 }
 
@@ -277,6 +310,7 @@ function rightFor({ what }: Request, reply: ErrorReply | undefined): string {
 
 const CORE = "/api/v1";
 const APPS = "/apis/apps/v1";
+const AUTHORIZATION = "/apis/authorization.k8s.io/v1";
 const COORDINATION = "/apis/coordination.k8s.io/v1";
 
 function listOf(resource: string, namespace: string, api: string): Pick<Request, "what" | "path"> {

@@ -6,6 +6,7 @@ import { evictPod } from "./evict.ts";
 import { acquireLock, readRecord } from "./lock.ts";
 import { findOwners } from "./owners.ts";
 import { type BarePod, readPod } from "./pods.ts";
+import { type LiveRights, liveRights } from "./rights.ts";
 
 /** The live cluster, and what a dry run needs of it instead. */
 export interface KubernetesCluster extends Cluster {
@@ -15,6 +16,8 @@ export interface KubernetesCluster extends Cluster {
   probeEviction(pod: PodRef, objection: Objection, signal: AbortSignal): Promise<EvictReply>;
   /** Reads the workload's Lease without taking it. */
   readRecord(workload: WorkloadRef, signal: AbortSignal): Promise<RunRecord>;
+  /** Asks whether this account may do what only a live run does. */
+  liveRights(workload: WorkloadRef, signal: AbortSignal): Promise<LiveRights>;
 }
 
 export interface ClusterOptions {
@@ -48,6 +51,7 @@ export function createKubernetesCluster(options: ClusterOptions): KubernetesClus
     evict: (pod, objection, signal) => evictPod(client, { pod, objection, isOfGroup, dryRun: false }, signal),
     probeEviction: (pod, objection, signal) => evictPod(client, { pod, objection, isOfGroup, dryRun: true }, signal),
     readRecord: (workload, signal) => readRecord(workload, client, signal),
+    liveRights: (workload, signal) => liveRights(workload, client, signal),
   };
 }
 

@@ -56,6 +56,7 @@ function clusterWith(changes: Partial<KubernetesCluster> = {}): KubernetesCluste
     evict: forbidden,
     probeEviction: async () => ({ outcome: "accepted" }),
     readRecord: async () => ({ heldBy: undefined, removals: [], rotations: [] }),
+    liveRights: async () => ({ missing: undefined, note: undefined }),
     ...changes,
   };
 }
@@ -106,9 +107,35 @@ describe("a dry run", () => {
     const message = 'pods "a" is forbidden: User "u" cannot create resource "pods/eviction" in API group ""';
     const probeEviction = () => Promise.reject(failure("FORBIDDEN", 403, message));
     const cluster = dryRun(clusterWith({ probeEviction }));
-    const why = "no right to create pods/eviction in namespace shop";
+    const why = "not allowed to evict (no right to create pods/eviction in namespace shop)";
     expect(await cluster.evict(podOf("a"), NONE, NEVER)).toEqual({ outcome: "refused", reason: "not_allowed", why });
     expect((await cluster.observe(NEVER)).pods[0]?.uid).toBe("uid-a");
+  });
+
+  it("tells of another right that a live run would lack, asking for it once and only where it may evict", async () => {
+    let asked = 0;
+    const liveRights = async () => {
+      asked += 1;
+      return { missing: "not allowed to take the Lease", note: undefined };
+    };
+    const cluster = dryRun(clusterWith({ liveRights }));
+    await cluster.observe(NEVER);
+    const refused = { outcome: "refused", reason: "not_allowed", why: "not allowed to take the Lease" };
+    for (const name of ["a", "b"]) expect(await cluster.evict(podOf(name), NONE, NEVER)).toEqual(refused);
+    expect(asked).toBe(1);
+    const gone = dryRun(clusterWith({ liveRights, probeEviction: async () => ({ outcome: "gone" }) }));
+    expect(await gone.evict(podOf("a"), NONE, NEVER)).toEqual({ outcome: "gone" });
+    expect(asked).toBe(1);
+  });
+
+  it("goes on without what a live run could do without, and says so", async () => {
+    const note = "it would write no Event";
+    const cluster = dryRun(clusterWith({ liveRights: async () => ({ missing: undefined, note }) }));
+    await cluster.observe(NEVER);
+    expect(await cluster.evict(podOf("a"), NONE, NEVER)).toMatchObject({
+      outcome: "accepted",
+      note: "the API would accept the eviction; it would write no Event",
+    });
   });
 
   it("goes on where a webhook has to be passed over in dry runs, and says that it was not asked", async () => {

@@ -3,6 +3,7 @@ import type { Cluster, EvictReply, Lock } from "../ports.ts";
 import type { EarlierRuns, PodInfo, PodRef, Snapshot } from "../types.ts";
 import type { KubernetesCluster } from "./cluster.ts";
 import { lacksTheRight, webhookWithoutDryRun } from "./refusal.ts";
+import { type LiveRights, noRight } from "./rights.ts";
 import { failureOf } from "./status.ts";
 
 /** How long a stand-in seems to have been Ready: longer than any run waits for a replacement to hold. */
@@ -18,6 +19,15 @@ const STAND_IN_READY_MILLIS = 3_600_000;
 export function dryRun(cluster: KubernetesCluster): Cluster {
   const removed = new Set<string>();
   let seen: Snapshot | undefined;
+  let rights: LiveRights | undefined;
+
+  /** Asked once, when an eviction would be accepted: who cannot evict is told that first. */
+  async function rightsOf(signal: AbortSignal): Promise<LiveRights> {
+    const workload = seen?.workload;
+    if (workload === undefined) return { missing: undefined, note: undefined };
+    rights ??= await cluster.liveRights(workload, signal);
+    return rights;
+  }
 
   function standIn(pod: PodInfo, created: Date): PodInfo {
     if (!removed.has(pod.uid)) return pod;
@@ -40,8 +50,11 @@ export function dryRun(cluster: KubernetesCluster): Cluster {
         .probeEviction(pod, objection, signal)
         .catch((thrown: unknown) => unasked(thrown, pod));
       if (reply.outcome !== "accepted") return reply;
+      const { missing, note } = await rightsOf(signal);
+      if (missing !== undefined) return { outcome: "refused", reason: "not_allowed", why: missing };
       removed.add(pod.uid);
-      return { note: "the API would accept the eviction", ...reply, replaced: true };
+      const notes = [reply.note ?? "the API would accept the eviction", ...(note === undefined ? [] : [note])];
+      return { outcome: "accepted", note: notes.join("; "), replaced: true };
     },
   };
 }
@@ -52,11 +65,8 @@ function unasked(thrown: unknown, { namespace }: PodRef): EvictReply {
   const failure = failureOf(error.reply);
   if (failure === undefined) throw error;
   if (lacksTheRight(failure)) {
-    return {
-      outcome: "refused",
-      reason: "not_allowed",
-      why: `no right to create pods/eviction in namespace ${namespace}`,
-    };
+    const why = `not allowed to evict (${noRight({ verb: "create", resource: "pods/eviction", namespace })})`;
+    return { outcome: "refused", reason: "not_allowed", why };
   }
   const webhook = webhookWithoutDryRun(failure);
   if (webhook === undefined) throw error;

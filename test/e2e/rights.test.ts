@@ -148,7 +148,7 @@ describe.skipIf(missing)(
     it("create pods/eviction still plans, and says that a live run would not be allowed to act", async () => {
       const right = RIGHTS.find(({ resource }) => resource === "pods/eviction")!;
       const { outcome } = await runWithout(right, "--dry-run");
-      const why = expect.stringMatching(/^no right to create pods\/eviction in namespace /);
+      const why = expect.stringMatching(/^not allowed to evict \(no right to create pods\/eviction in namespace /);
       expect(expectEnd(outcome, 1, "not_allowed").removal?.steps).toMatchObject([{ outcome: "skipped", why }]);
     });
   },

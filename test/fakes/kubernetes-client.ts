@@ -22,6 +22,7 @@ export function fakeClient(calls: Partial<KubernetesClient>): KubernetesClient {
     createLease: unexpected("createLease"),
     updateLease: unexpected("updateLease"),
     createEvent: unexpected("createEvent"),
+    mayI: unexpected("mayI"),
     ...calls,
   };
 }

@@ -439,7 +439,16 @@ describe("a dry run's eviction", { concurrent: true }, () => {
   it("changes nothing at all: no Lease, no Event, no pod", async () => {
     await using scene = await startScene();
     expect(await scene.run(DRY)).toMatchObject({ exitCode: 0, reason: "would_rotate" });
-    const written = scene.kubernetes.requests.filter(({ method }) => method !== "GET");
+    const others = scene.kubernetes.requests.filter(({ method }) => method !== "GET");
+    const questions = scene.calls("ask for a right");
+    expect(questions.map(({ body }) => JSON.parse(body) as object)).toEqual(
+      ["events", "leases", "leases"].map((resource) => ({
+        apiVersion: "authorization.k8s.io/v1",
+        kind: "SelfSubjectAccessReview",
+        spec: { resourceAttributes: expect.objectContaining({ resource }) as object },
+      })),
+    );
+    const written = others.filter((request) => !questions.includes(request));
     expect(written.map(({ body }) => JSON.parse(body) as object)).toEqual(
       [scene.hot, scene.idle].map(({ uid }) =>
         expect.objectContaining({ deleteOptions: { preconditions: { uid }, dryRun: ["All"] } }),
@@ -456,10 +465,44 @@ describe("a dry run's eviction", { concurrent: true }, () => {
     const ended = await scene.run([...DRY, "--output", "table"]);
     expect(ended).toMatchObject({ exitCode: 1, reason: "not_allowed", code: undefined });
     expect(ended.said).toMatch(
-      /A live run would rotate 0 of 2 pods\. This account is not allowed to evict, .*: no right to create pods\/eviction in namespace shop\./,
+      /A live run would rotate 0 of 2 pods\. A live run by this account would fail: not allowed to evict \(no right to create pods\/eviction in namespace shop\)\./,
     );
-    expect(ended.stdout).toMatch(/STOP {2}not_allowed {2}This account is not allowed to evict/);
+    expect(ended.stdout).toMatch(/STOP {2}not_allowed {2}A live run by this account would fail: not allowed to evict/);
     expect(ended.stdout).not.toContain("To act");
     expect(scene.calls("evict")).toHaveLength(1);
+  });
+
+  it.each<[string, string, boolean]>([
+    ["update leases", "update leases/pod-rebalancer-deployment-orders", true],
+    ["create leases", "create leases", false],
+  ])("without the right to %s says what a live run would lack", async (right, words, leased) => {
+    await using scene = await startScene();
+    if (leased) scene.setLease({ holderIdentity: "" });
+    scene.world.missingRights.add(right);
+    const ended = await scene.compose(DRY);
+    expect(ended).toMatchObject({ exitCode: 1, reason: "not_allowed", code: undefined });
+    expect(ended.said).toContain(`not allowed to take the Lease (no right to ${words} in namespace shop)`);
+    expect(await scene.compose(LIVE)).toMatchObject({ exitCode: 1, reason: "failed", code: "FORBIDDEN" });
+    expect(scene.removed()).toEqual([]);
+  });
+
+  it.each<[string, Script | undefined, string]>([
+    ["to create Events", undefined, "it would write no Event (no right to create events in namespace shop)"],
+    [
+      "to ask for rights",
+      on("ask for a right", refuses(403)),
+      "the rights to the Lease and to Events were not checked",
+    ],
+    [
+      "of a server that knows no rights",
+      on("ask for a right", proxySays(404)),
+      "the rights to the Lease and to Events were not",
+    ],
+  ])("without the right %s goes on, and says so", async (_name, kubernetes, words) => {
+    await using scene = await startScene(kubernetes && { kubernetes });
+    if (kubernetes === undefined) scene.world.missingRights.add("create events");
+    const ended = await scene.compose(DRY);
+    expect(ended).toMatchObject({ exitCode: 0, reason: "would_rotate" });
+    expect(ended.stderr).toContain(`the API would accept the eviction; ${words}`);
   });
 });

@@ -249,14 +249,22 @@ function writeFiles(directory: string, { kubernetes, prometheus, options }: Surr
 
 /** What a request is: its verb and its resource, or the signal that it queries. */
 export function nameOf(request: Received): string {
-  const { method, path } = request;
-  if (path.endsWith("/api/v1/query")) return queryNameOf(request);
-  if (path.endsWith("/api/v1/query_range")) return "history query";
+  const special = SPECIAL.find(([end]) => request.path.endsWith(end));
+  return special ? special[1](request) : resourceCallOf(request);
+}
+
+function resourceCallOf({ method, path }: Received): string {
   const { collection = "", name, subresource } = RESOURCE.exec(path)?.groups ?? {};
   if (subresource === "eviction") return "evict";
   if (method === "GET" && name === undefined) return `list ${collection}`;
   return `${VERBS[method] ?? method} ${collection.replace(/s$/, "")}`;
 }
+
+const SPECIAL: readonly (readonly [end: string, name: (request: Received) => string])[] = [
+  ["/api/v1/query", queryNameOf],
+  ["/api/v1/query_range", () => "history query"],
+  ["/selfsubjectaccessreviews", () => "ask for a right"],
+];
 
 function queryNameOf({ body, query }: Received): string {
   const promql = new URLSearchParams(body).get("query") ?? query.get("query") ?? "";
