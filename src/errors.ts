@@ -23,7 +23,7 @@ export const ERRORS = {
   TLS_FAILED: { retryable: false, advice: "Check the server's certificate, its dates, and the CA this side trusts." },
   DEADLINE_EXCEEDED: {
     retryable: false,
-    advice: "The server answered too slowly; check its load, or raise the timeout.",
+    advice: "The server answered too slowly; check its load, or raise its timeout (PROMETHEUS_TIMEOUT, KAFKA_TIMEOUT).",
   },
   CANCELLED: {
     retryable: false,
@@ -149,18 +149,18 @@ interface ErrorDetails {
   readonly advice?: string | undefined;
 }
 
-/** What `work` comes to; an error of this code gets the advice that fits who answered. */
+/** What `work` comes to; an error gets the advice that fits who was asked, where there is one. */
 export async function advising<Value>(
   work: Promise<Value>,
-  wanted: ErrorCode,
-  advice: (error: RebalancerError) => string,
+  advice: (error: RebalancerError) => string | undefined,
 ): Promise<Value> {
   try {
     return await work;
   } catch (thrown) {
-    if (!(thrown instanceof RebalancerError) || thrown.code !== wanted) throw thrown;
-    const { code, message, cause, reply } = thrown;
-    throw new RebalancerError(code, message, { cause, reply, advice: advice(thrown) });
+    const closer = thrown instanceof RebalancerError ? advice(thrown) : undefined;
+    if (closer === undefined) throw thrown;
+    const { code, message, cause, reply } = thrown as RebalancerError;
+    throw new RebalancerError(code, message, { cause, reply, advice: closer });
   }
 }
 

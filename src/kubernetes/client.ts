@@ -142,7 +142,7 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
       ...request,
       ...(body && { body: { type: "application/json", text: JSON.stringify(body) } }),
     });
-    return advising(sent, "FORBIDDEN", ({ reply }) => rightFor(request, reply));
+    return advising(sent, (error) => adviceOn(request, error));
   }
 
   /** The beginning of a server's words, fit to be shown. */
@@ -296,6 +296,13 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
       return (answer as Review).status.allowed;
     },
   };
+}
+
+function adviceOn(request: Request, { code, reply }: RebalancerError): string | undefined {
+  if (code === "DEADLINE_EXCEEDED") {
+    return "The API server answered too slowly; check its load, its admission webhooks, and the network in between.";
+  }
+  return code === "FORBIDDEN" ? rightFor(request, reply) : undefined;
 }
 
 /** How the refused right is got. The right to a Lease is one to its name, and so most often the name is what is wrong. */

@@ -1,4 +1,4 @@
-import { advising, RebalancerError } from "../errors.ts";
+import { advising, type ErrorCode, RebalancerError } from "../errors.ts";
 import type { HttpClient } from "../http.ts";
 import type { Sink } from "../ports.ts";
 import { printable } from "../text.ts";
@@ -42,7 +42,7 @@ export function pushSink(http: HttpClient, receiver: URL, policy: Policy): Sink 
         retry: true,
         maxBytes: MAX_REPLY_BYTES,
       });
-      const { body } = await advising(pushed, "FORBIDDEN", () => MAY_NOT_PUSH);
+      const { body } = await advising(pushed, ({ code }) => ADVICE[code]);
       // Neither receiver has anything to say; a login page says 200, too.
       if (body.trim() !== "") {
         throw new RebalancerError(
@@ -54,7 +54,10 @@ export function pushSink(http: HttpClient, receiver: URL, policy: Policy): Sink 
   };
 }
 
-const MAY_NOT_PUSH = "Give the account that METRICS_PUSH_HTTP_CONFIG names the right to write at METRICS_PUSH_URL.";
+const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
+  DEADLINE_EXCEEDED: "The receiver answered too slowly; check its load. The next run pushes again.",
+  FORBIDDEN: "Give the account that METRICS_PUSH_HTTP_CONFIG names the right to write at METRICS_PUSH_URL.",
+};
 
 /** Base64 takes any selector, also one with a slash (RFC 4648 section 5, as the Pushgateway wants it). */
 function groupPath({ namespace, selector }: RunReport): string {

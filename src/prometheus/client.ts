@@ -1,4 +1,4 @@
-import { advising, RebalancerError } from "../errors.ts";
+import { advising, type ErrorCode, RebalancerError } from "../errors.ts";
 import type { HttpClient } from "../http.ts";
 import type { Narrator } from "../ports.ts";
 import { createFormRequest } from "./form-request.ts";
@@ -69,7 +69,7 @@ export function createPrometheus(http: HttpClient, options: PrometheusOptions): 
         retry: true,
         maxBytes: MAX_REPLY_BYTES,
       });
-      const { status, body } = await advising(answered, "FORBIDDEN", () => MAY_NOT_QUERY);
+      const { status, body } = await advising(answered, ({ code }) => ADVICE[code]);
       // 206 is a part, 203 what a proxy made of it.
       if (status !== 200) throw new RebalancerError("REPLY_INVALID", `${what}: HTTP ${status}, expected 200`);
       return parse(body, { sent, mask: (words) => http.mask(words) });
@@ -118,8 +118,11 @@ function unixSeconds(date: Date): string {
   return String(date.getTime() / 1_000);
 }
 
-const MAY_NOT_QUERY =
-  "Give the account that PROMETHEUS_HTTP_CONFIG names the right to query, and check the tenant in its http_headers.";
+const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
+  DEADLINE_EXCEEDED: "The metrics server answered too slowly; check its load, or raise PROMETHEUS_TIMEOUT.",
+  FORBIDDEN:
+    "Give the account that PROMETHEUS_HTTP_CONFIG names the right to query, and check the tenant in its http_headers.",
+};
 
 /** A refused query is the query's fault: it says so, and shows the query so that it can be tried elsewhere. */
 function explained(thrown: unknown, promql: string, http: HttpClient): unknown {

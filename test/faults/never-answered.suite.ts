@@ -32,7 +32,7 @@ describe.each([
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "DEADLINE_EXCEEDED" });
     expect(ended.said).toContain(shown);
     expect(ended.said).toMatch(
-      /no whole answer within 10 ?s.*answered too slowly; check its load, or raise the timeout/,
+      /no whole answer within 10 ?s.*The API server answered too slowly; check its load, its admission webhooks/,
     );
     expect(scene.calls("evict")).toEqual([]);
     expect(scene.removed()).toEqual([]);
@@ -78,7 +78,7 @@ describe("an answer of the metrics server", { concurrent: true }, () => {
     const ended = await scene.run(LIVE, { PROMETHEUS_TIMEOUT: "2s" });
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "DEADLINE_EXCEEDED" });
     expect(ended.said).toMatch(
-      /lag query .*no whole answer within 2 ?s.*answered too slowly; check its load, or raise/,
+      /lag query .*no whole answer within 2 ?s.*The metrics server answered too slowly; check its load, or raise PROMETHEUS_TIMEOUT/,
     );
     expect(scene.calls("lag query")).toHaveLength(1);
     expect(scene.removed()).toEqual([]);
