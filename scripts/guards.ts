@@ -605,6 +605,20 @@ const GUARDS: readonly Guard[] = [
     tests: ["src/kafka/admin/login.test.ts"],
   },
   {
+    prevents: "trusts any broker because a variable says so",
+    file: "src/kafka/admin/connections.ts",
+    code: "rejectUnauthorized: true,",
+    instead: "",
+    tests: ["src/kafka/admin/connections.test.ts"],
+  },
+  {
+    prevents: "connects to Kafka without TLS and login although a file is named for them",
+    file: "src/kafka/admin/client-config.ts",
+    code: "if (faults.length === 0) faults.push(...ineffective(properties));",
+    instead: "",
+    tests: ["src/kafka/admin/client-config.test.ts"],
+  },
+  {
     prevents: "takes partitions for owned because there are as many as there should be",
     file: "src/forecast/consistency.ts",
     code: "const stranger = owned.find((partition) => !known.has(nameOf(partition)));",

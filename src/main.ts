@@ -4,20 +4,34 @@
 import { commandLine } from "./command-line.ts";
 import { endProcess } from "./end-process.ts";
 import { RebalancerError } from "./errors.ts";
+import { cleanText } from "./text.ts";
 
 /** How long what a run has left behind may hold the process up. */
 const LAST_WAIT_MILLIS = 2_000;
 
-/** Aborts at the first SIGTERM or SIGINT. The next one of the same kind ends the process at once (but not in a container). */
+/**
+ * Aborts at the first SIGTERM or SIGINT; the next one of the same kind ends the process at once (but not in a container). Aborts also at an
+ * error that is thrown outside of any step, in the event handler of a library say: so it ends in a report like any other, with the
+ * exit code that fits, and the Lease is free.
+ */
 function toldToStop(): AbortSignal {
   const stop = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const) {
     process.once(name, () => stop.abort(new RebalancerError("CANCELLED", `${name} was received`)));
   }
+  // Rejections that are not handled come here, too.
+  process.on("uncaughtException", (thrown: unknown) => {
+    const message = `an error outside of any step: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
+    if (isOver || stop.signal.aborted) process.stderr.write(`pod-rebalancer: ${cleanText(message)}\n`);
+    else stop.abort(new RebalancerError("INTERNAL", message, { cause: thrown }));
+  });
   return stop.signal;
 }
 
+/** What comes of a run is reported; nothing that is thrown later changes it. */
+let isOver = false;
 process.exitCode = await commandLine(process.argv.slice(2), process, toldToStop);
+isOver = true;
 // All is said and done: a plugin or a mount that hangs, or a reader that does not read, must not hold up the Job.
 const { exitCode } = process;
 setTimeout(() => endProcess(exitCode), LAST_WAIT_MILLIS).unref();

@@ -17,6 +17,8 @@ const serviceAccount = mkdtempSync(join(tmpdir(), "service-account-"));
 writeFileSync(join(serviceAccount, "token"), "t0k");
 const EMPTY = join(serviceAccount, "empty");
 writeFileSync(EMPTY, "");
+const PLAINTEXT = join(serviceAccount, "client.properties");
+writeFileSync(PLAINTEXT, "security.protocol=PLAINTEXT");
 afterAll(() => rmSync(serviceAccount, { recursive: true }));
 
 const IN_POD = { KUBERNETES_SERVICE_HOST: "10.0.0.1" };
@@ -150,7 +152,7 @@ const EXAMPLES: Readonly<
     },
   ],
   KAFKA_ASSIGNOR: ["java-sticky", ({ metrics }) => metrics.assignor, "java-sticky"],
-  KAFKA_CONFIG: [EMPTY, ({ kafka }) => kafka?.security, { tls: undefined, sasl: undefined }],
+  KAFKA_CONFIG: [PLAINTEXT, ({ kafka }) => kafka?.security, { tls: undefined, sasl: undefined }],
   KAFKA_TIMEOUT: ["5s", ({ kafka }) => kafka?.timeoutMillis, 5_000],
   CPU_VARIANCE_THRESHOLD: ["0", ({ policy }) => policy.cpuVarianceThreshold, 0],
   LAG_VARIANCE_THRESHOLD: ["1.5", ({ policy }) => policy.lagVarianceThreshold, 1.5],
@@ -331,7 +333,7 @@ describe("a wrong value", () => {
     [["--metrics-push-http-config", EMPTY], /^METRICS_PUSH_HTTP_CONFIG is set, expected a valid METRICS_PUSH_URL/],
     [["--kafka-bootstrap-servers", "kafka:9092"], /^KAFKA_BOOTSTRAP_SERVERS is set, expected KAFKA_GROUP with it/],
     [["--kafka-group", "orders"], /^KAFKA_GROUP is set, expected a valid KAFKA_BOOTSTRAP_SERVERS with it$/],
-    [["--kafka-config", EMPTY], /^KAFKA_CONFIG is set, expected a valid KAFKA_BOOTSTRAP_SERVERS with it$/],
+    [["--kafka-config", PLAINTEXT], /^KAFKA_CONFIG is set, expected a valid KAFKA_BOOTSTRAP_SERVERS with it$/],
     [["--kafka-config", "/none"], /^KAFKA_CONFIG: \/none cannot be read \(ENOENT\)$/m],
     [["--cpu-query", "none", "--lag-query", "none"], /^CPU_QUERY and LAG_QUERY are both none/],
     [["--metrics-profile", "kafka-lag-exporter"], /^KAFKA_GROUP is not set, expected the consumers' group.id/],

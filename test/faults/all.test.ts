@@ -25,6 +25,7 @@ import "./clock-skew.suite.ts";
 import "./workloads.suite.ts";
 import "./old-looks.suite.ts";
 import "./stopping.suite.ts";
+import "./uncaught.suite.ts";
 import "./push.suite.ts";
 import "./surroundings.suite.ts";
 import "./retries.suite.ts";

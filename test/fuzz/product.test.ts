@@ -64,7 +64,7 @@ async function attempt(asked: Asked, number: number): Promise<void> {
     .ended;
   const which = `${asked}, case ${number} of seed ${SEED} (${mutation})`;
   expect(ended, which).toMatchObject({ reason: expect.any(String), exitCode: expect.toBeOneOf([0, 1, 3, 4]) });
-  expect([which, ended.code]).not.toEqual([which, "INTERNAL"]);
+  expect(ended.code, `${which}: ${ended.said}`).not.toBe("INTERNAL");
   expect([which, scene.lease()?.spec?.holderIdentity]).toEqual([which, ""]);
   expect([which, scene.recorded()]).toEqual([which, scene.removed()]);
 }

@@ -43,11 +43,12 @@ function onOneLine(pem: string): string {
 }
 
 describe("the file of a Kafka client", () => {
-  it("says nothing where it is empty, or is about other things", async () => {
+  it("may say that there is neither TLS nor a login, beside other things", async () => {
     const plain = { tls: undefined, sasl: undefined };
-    expect(await securityOf("")).toEqual(plain);
-    expect(await securityOf("client.id=a\nbootstrap.servers=b:9092\nfetch.min.bytes=1\nSSL=x")).toEqual(plain);
-    expect(await securityOf("security.protocol=PLAINTEXT\nsasl.kerberos.service.name=kafka")).toEqual(plain);
+    expect(await securityOf("security.protocol=PLAINTEXT")).toEqual(plain);
+    const more =
+      "client.id=a\nbootstrap.servers=b:9092\nSSL=x\nsasl.kerberos.service.name=kafka\nconsumer.security.protocol=SSL";
+    expect(await securityOf(`security.protocol=PLAINTEXT\n${more}`)).toEqual(plain);
   });
 
   it.each([
@@ -98,6 +99,45 @@ describe("the file of a Kafka client", () => {
   const PEM = "security.protocol=SSL\nssl.keystore.type=PEM\nssl.truststore.type=PEM\n";
 
   it.each([
+    ["nothing", "", [/nothing in it has an effect; expected at least one of security\.protocol, sasl\.mechanism, /]],
+    ["comments only", "# security.protocol=SSL\n! x\n", [/nothing in it has an effect/]],
+    ["other things only", "client.id=a\nbootstrap.servers=s3cret:9092\nssl.protocol=TLSv1.3", [/nothing in it has an/]],
+    ["empty values only", "security.protocol=\nsasl.jaas.config= ", [/nothing in it has an effect/]],
+    [
+      "what belongs into a file of JAAS",
+      'KafkaClient {\n  org.apache.kafka.common.security.plain.PlainLoginModule required username="ann" password="s3cret";\n};',
+      [/nothing in it has an effect; expected at least one of .*sasl\.jaas\.config/],
+    ],
+    [
+      "keys of Spring",
+      "spring.kafka.security.protocol=SASL_SSL\nspring.kafka.properties.sasl.jaas.config=s3cret",
+      [
+        /spring\.kafka\.security\.protocol has no effect; expected security\.protocol, as/,
+        /spring\.kafka\.properties\.sasl\.jaas\.config has no effect; expected sasl\.jaas\.config, as/,
+      ],
+    ],
+    [
+      "keys of a consumer in another file",
+      "consumer.ssl.truststore.location=s3cret",
+      [/expected ssl\.truststore\.loc/],
+    ],
+    [
+      "keys of variables",
+      "SECURITY_PROTOCOL=SSL\nSasl.Mechanism=PLAIN",
+      [/expected security\.pro/, /expected sasl\.mech/],
+    ],
+    [
+      "a login that no protocol asks for",
+      `sasl.mechanism=PLAIN\nsasl.jaas.config=${LOGIN} username=a password=s3cret;`,
+      [
+        /sasl\.mechanism, sasl\.jaas\.config have no effect without security\.protocol, which is PLAINTEXT then; expected/,
+      ],
+    ],
+    [
+      "a trust store that no protocol asks for",
+      "ssl.truststore.location=s3cret.pem",
+      [/ssl\.truststore\.location has no effect without security\.protocol/],
+    ],
     [
       "another protocol",
       "security.protocol=s3cret",

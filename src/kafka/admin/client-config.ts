@@ -76,13 +76,18 @@ export async function readClientConfig(path: string): Promise<ClientConfig> {
   const text = await readText(path, faults);
   if (text === undefined) return { security: undefined, faults };
   const properties = parseProperties(text);
-  faults.push(...strangers(properties));
+  faults.push(...strangers(properties), ...misplaced(properties));
+  if (faults.length === 0) faults.push(...ineffective(properties));
+  if (faults.length > 0) return refused(path, faults);
   const file: ConfigFile = { properties, directory: dirname(resolve(path)), faults };
   const protocol = oneOf(PROTOCOLS, "security.protocol", { ...file, otherwise: "PLAINTEXT" });
   const tls = protocol?.endsWith("SSL") ? await tlsOf(file) : undefined;
   const sasl = protocol?.startsWith("SASL") ? saslOf(file) : undefined;
-  if (faults.length > 0) return { security: undefined, faults: faults.map((fault) => `${path}: ${fault}`) };
-  return { security: { tls, sasl }, faults };
+  return faults.length > 0 ? refused(path, faults) : { security: { tls, sasl }, faults };
+}
+
+function refused(path: string, faults: readonly string[]): ClientConfig {
+  return { security: undefined, faults: faults.map((fault) => `${path}: ${fault}`) };
 }
 
 interface ConfigFile {
@@ -106,7 +111,31 @@ function strangers(properties: ReadonlyMap<string, string>): string[] {
   const unknown = [...properties.keys()].filter(
     (key) => OURS.test(key) && !HARMLESS.test(key) && !(KEYS as readonly string[]).includes(key),
   );
-  return unknown.map((key) => `${key.replace(/[^\w.-].*/s, "…")} is not supported; expected ${KEYS.join(", ")}`);
+  return unknown.map((key) => `${shown(key)} is not supported; expected ${KEYS.join(", ")}`);
+}
+
+/** What other tools make of these keys: `spring.kafka.security.protocol`, `consumer.security.protocol`, `SECURITY_PROTOCOL`. */
+function misplaced(properties: ReadonlyMap<string, string>): string[] {
+  return [...properties.keys()].flatMap((key) => {
+    const plain = key.toLowerCase().replaceAll(/[_-]/g, ".");
+    const meant = KEYS.find((one) => plain === one || plain.endsWith(`.${one}`));
+    if (meant === undefined || meant === key || properties.has(meant)) return [];
+    return `${shown(key)} has no effect; expected ${meant}, as Kafka's Java client has it`;
+  });
+}
+
+/** Whoever names a file does not want to connect as if there were none. */
+function ineffective(properties: ReadonlyMap<string, string>): string[] {
+  const effective = KEYS.filter((key) => (properties.get(key) ?? "").trim() !== "");
+  if (effective.length === 0) return [`nothing in it has an effect; expected at least one of ${KEYS.join(", ")}`];
+  if (effective.includes("security.protocol")) return [];
+  const what = `${effective.join(", ")} ${effective.length === 1 ? "has" : "have"} no effect`;
+  return [`${what} without security.protocol, which is PLAINTEXT then; expected one of ${PROTOCOLS.join(", ")}`];
+}
+
+/** A key without what may have slipped in behind it. */
+function shown(key: string): string {
+  return key.replace(/[^\w.-].*/s, "…");
 }
 
 /** A value that is there and not empty: to Java an empty one says nothing either, but for the check of the name. */
