@@ -41,6 +41,8 @@ export interface FakeMember {
   readonly id: string;
   readonly clientId: string;
   readonly host: string;
+  /** What it subscribes to; all topics by default. */
+  readonly topics?: readonly string[];
   readonly owned: readonly FakePartition[];
 }
 interface FakePartition {
@@ -334,9 +336,9 @@ function classicOf({ name, members, topics }: FakeGroup): Writer {
     .appendArray([name], (w) => {
       w.appendInt16(0).appendString(name).appendString("Stable");
       w.appendString("consumer").appendString("cooperative-sticky");
-      w.appendArray([...members], (described, { id, clientId, host, owned }) => {
+      w.appendArray([...members], (described, { id, clientId, host, topics: wanted = names, owned }) => {
         described.appendString(id).appendString(null).appendString(clientId).appendString(`/${host}`);
-        described.appendBytes(subscriptionOf(names, owned)).appendBytes(assignmentOf(owned));
+        described.appendBytes(subscriptionOf(wanted, owned)).appendBytes(assignmentOf(owned));
       });
       w.appendInt32(-2_147_483_648);
     })
@@ -350,10 +352,12 @@ function consumerOf({ name, members, topics }: FakeGroup): Writer {
     .appendArray([name], (w) => {
       w.appendInt16(0).appendString(null).appendString(name).appendString("Stable");
       w.appendInt32(7).appendInt32(7).appendString("uniform");
-      w.appendArray([...members], (described, { id, clientId, host, owned }) => {
+      w.appendArray([...members], (described, { id, clientId, host, topics: wanted = names, owned }) => {
         described.appendString(id).appendString(null).appendString(null).appendInt32(7);
         described.appendString(clientId).appendString(`/${host}`);
-        described.appendArray(names, (topicsOf, topic) => topicsOf.appendString(topic), true, false).appendString(null);
+        described
+          .appendArray([...wanted], (topicsOf, topic) => topicsOf.appendString(topic), true, false)
+          .appendString(null);
         const byTopic = topics.flatMap((topic) => {
           const its = owned.filter((one) => one.topic === topic.name).map(({ partition }) => partition);
           return its.length > 0 ? [{ topic, its }] : [];

@@ -15,6 +15,7 @@ import "./never-answered.suite.ts";
 import "./files.suite.ts";
 import "./outputs.suite.ts";
 import "./evidence.suite.ts";
+import "./planning.suite.ts";
 import "./kafka-replies.suite.ts";
 import "./aftermath.suite.ts";
 import "./server-faults.suite.ts";

@@ -37,6 +37,8 @@ export interface Ended {
 export interface Product {
   readonly pid: number;
   readonly ended: Promise<Ended>;
+  /** Resolves once its log has these words; never where it does not come to that. */
+  whenSaid(words: string): Promise<void>;
   kill(signal: NodeJS.Signals): void;
   /** Closes our end: what the product writes from then on is refused (EPIPE). */
   stopReading(output: "stdout" | "stderr"): void;
@@ -61,6 +63,12 @@ export function startProduct(args: readonly string[], env: Environment, stdio: S
   // Whole characters only: one may be cut in two between chunks.
   child.stdout?.setEncoding("utf8").on("data", (text: string) => (stdout += text));
   child.stderr?.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  const whenSaid = (words: string) =>
+    new Promise<void>((heard) => {
+      child.stderr?.on("data", () => {
+        if (stderr.includes(words)) heard();
+      });
+    });
   const { promise: ended, resolve: done, reject } = Promise.withResolvers<Ended>();
   child.once("error", reject);
   child.once("close", (exitCode) => {
@@ -70,6 +78,7 @@ export function startProduct(args: readonly string[], env: Environment, stdio: S
   return {
     pid: child.pid ?? 0,
     ended,
+    whenSaid,
     kill: (signal) => void child.kill(signal),
     stopReading: (output) => void child[output]?.destroy(),
   };
