@@ -6,9 +6,11 @@ import type { SecureContextOptions } from "node:tls";
 
 import { deadlineOn, systemClock } from "./clock.ts";
 import { type ErrorCode, type ErrorReply, RebalancerError, tooManyFiles } from "./errors.ts";
+import { createMasker, type Masker } from "./masking/masker.ts";
+import { secretsOf } from "./masking/secrets.ts";
 import { orAborted } from "./or-aborted.ts";
 import type { Clock } from "./ports.ts";
-import { masked, printable, withoutSecrets } from "./text.ts";
+import { printable, withoutSecrets } from "./text.ts";
 
 export interface TlsOptions extends Pick<SecureContextOptions, "ca" | "cert" | "key" | "minVersion" | "maxVersion"> {
   readonly servername?: string;
@@ -22,6 +24,8 @@ export interface HttpEndpoint {
   readonly tls?: TlsOptions;
   /** Asked before every attempt, so that a rotated token is picked up. One that hangs ends with the call. */
   headers?(signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
+  /** The variable that names a proxy for it, which is not used. Where it cannot be reached that may be why. */
+  readonly unusedProxy?: string | undefined;
 }
 
 export interface HttpCall {
@@ -50,7 +54,7 @@ export interface HttpReply {
 export interface HttpClient {
   /** @throws RebalancerError for anything but a whole 2xx reply. */
   request(call: HttpCall): Promise<HttpReply>;
-  /** A server's words without what the last request proved itself with, and without its query parameters. */
+  /** A server's words without the secrets of the run, to be asked before they are cut. */
   mask(words: string): string;
   /** Ends calls that are still under way and closes all connections, so that the process can end. */
   close(): void;
@@ -69,21 +73,23 @@ const FIRST_DELAY_MILLIS = 200;
  * A client of one server; whoever makes it closes it. At most eight requests at once; the others wait their turn.
  *
  * @param clock - by which calls have their deadlines, and by which it waits before it tries one again.
+ * @param masker - learns each secret before it is sent, so that a server that repeats it, now or later, does not make us print it.
  */
-export function createHttpClient(endpoint: HttpEndpoint, clock: Clock = systemClock): HttpClient {
+export function createHttpClient(
+  endpoint: HttpEndpoint,
+  clock: Clock = systemClock,
+  masker: Masker = createMasker(),
+): HttpClient {
   const secure = endpoint.url.protocol === "https:";
   const agent = secure
     ? new https.Agent({ keepAlive: true, maxSockets: 8, ...VERIFIED, ...endpoint.tls })
     : new http.Agent({ keepAlive: true, maxSockets: 8 });
 
-  /** What the last request proved itself with; a server that repeats it must not make us print it. */
-  let secrets: readonly string[] = [];
-
   async function attempt(call: HttpCall, signal: AbortSignal): Promise<HttpReply> {
     signal.throwIfAborted();
     const url = addressOf(endpoint.url, call);
     const credentials = endpoint.headers && (await orAborted(endpoint.headers(signal), signal));
-    secrets = secretsOf(endpoint.url, credentials ?? {});
+    masker.learn(secretsOf(endpoint, credentials));
     const headers: Record<string, string> = { accept: "application/json", ...credentials };
     if (call.body) {
       headers["content-type"] = call.body.type;
@@ -112,12 +118,12 @@ export function createHttpClient(endpoint: HttpEndpoint, clock: Clock = systemCl
     function explain(thrown: unknown): RebalancerError {
       if (call.signal.aborted) return cancelled(where, call.signal.reason);
       if (closed.signal.aborted) return cancelled(where, closed.signal.reason);
-      if (deadline.aborted) return late(where, call.deadlineMillis, last);
-      return failure(where, thrown);
+      if (deadline.aborted) return late(where, call.deadlineMillis, { last, endpoint });
+      return failure(where, thrown, endpoint);
     }
 
     for (let attempts = 1; ; attempts += 1) {
-      const outcome = await attempt(call, signal).then((reply) => judged(where, reply, secrets), explain);
+      const outcome = await attempt(call, signal).then((reply) => judged(where, reply, masker), explain);
       if (!(outcome instanceof RebalancerError)) return outcome;
       last = outcome;
       if (!call.retry || !last.retryable || attempts === MAX_ATTEMPTS) throw last;
@@ -138,7 +144,7 @@ export function createHttpClient(endpoint: HttpEndpoint, clock: Clock = systemCl
         ended.abort();
       }
     },
-    mask: (words) => masked(secrets, words),
+    mask: (words) => masker.mask(words),
     close() {
       closed.abort(new RebalancerError("CANCELLED", "the client was closed"));
       agent.destroy();
@@ -208,41 +214,22 @@ const STATUS_CODES: Readonly<Record<number, ErrorCode>> = {
   501: "REQUEST_REJECTED",
 };
 
-function judged(where: string, reply: HttpReply, secrets: readonly string[]): HttpReply | RebalancerError {
+function judged(where: string, reply: HttpReply, masker: Masker): HttpReply | RebalancerError {
   return reply.status >= 200 && reply.status < 300
     ? reply
-    : refusal(where, { ...reply, body: masked(secrets, reply.body) }, secrets);
+    : refusal(where, { ...reply, body: masker.mask(reply.body) }, masker);
 }
 
-/** What headers hold, and the address's query parameters and password, each as it may be repeated. */
-function secretsOf(url: URL, credentials: Readonly<Record<string, string>>): readonly string[] {
-  const user = [url.username, url.password].map(decodeURIComponent).join(":");
-  const ofAddress = url.password && `Basic ${Buffer.from(user).toString("base64")}`;
-  const headers = [...Object.values(credentials), ofAddress];
-  const values = [...headers.flatMap(partsOf), ...url.searchParams.values()];
-  return values.flatMap((value) => [value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1)]);
-}
-
-/** A header as it is sent, without the word in front ("Bearer"), each value of a list, and the password of basic authentication. */
-function partsOf(header: string): string[] {
-  const [, basic = ""] = /^Basic (\S+)$/i.exec(header) ?? [];
-  const password = Buffer.from(basic, "base64")
-    .toString("utf8")
-    .replace(/^[^:]*:/, "");
-  return [header, header.replace(/^\S+ /, ""), ...header.split(", "), password];
-}
-
-function refusal(where: string, reply: HttpReply, secrets: readonly string[]): RebalancerError {
+function refusal(where: string, reply: HttpReply, masker: Masker): RebalancerError {
   const { status, headers, body } = reply;
   const details: { reply: ErrorReply } = { reply: { status, headers, body } };
   if (status >= 300 && status < 400) {
     const location = (headers.location ?? "nowhere").replace(/[?#].*/, "");
-    const target = printable(masked(secrets, withoutSecrets(location)));
+    const target = printable(masker.mask(withoutSecrets(location)));
     return new RebalancerError("REDIRECTED", `${where}: HTTP ${status} redirects to ${target}`, details);
   }
   const code = STATUS_CODES[status] ?? (status >= 500 ? "SERVER_ERROR" : "REQUEST_REJECTED");
-  // Once more, because JSON may have hidden a secret behind escapes; and before it is cut, which may leave half of one.
-  const words = printable(masked(secrets, serverWords(body)));
+  const words = printable(serverWords(body));
   return new RebalancerError(code, `${where}: HTTP ${status}${words && `: ${words}`}`, details);
 }
 
@@ -265,7 +252,7 @@ function serverWords(body: string): string {
 export const TLS_PROBLEM =
   /^(CERT_|ERR_TLS_|ERR_SSL_|ERR_OSSL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|EPROTO)/;
 
-function failure(where: string, thrown: unknown): RebalancerError {
+function failure(where: string, thrown: unknown, { unusedProxy }: HttpEndpoint): RebalancerError {
   if (thrown instanceof RebalancerError) {
     if (thrown.code !== "CREDENTIALS_INVALID") return thrown;
     return new RebalancerError(thrown.code, `${where}: ${thrown.message}`, { cause: thrown });
@@ -274,7 +261,13 @@ function failure(where: string, thrown: unknown): RebalancerError {
   // A token with a line break, say: only credentials and configured headers come from outside.
   if (code === "ERR_INVALID_CHAR") return new RebalancerError("CREDENTIALS_INVALID", `${where}: ${printable(message)}`);
   const kind = tooManyFiles(thrown) ?? (TLS_PROBLEM.test(code) ? "TLS_FAILED" : "CONNECTION_FAILED");
-  return new RebalancerError(kind, `${where}: ${printable(message || code)}`, { cause: thrown });
+  const proxy = kind === "CONNECTION_FAILED" ? aboutProxy(unusedProxy) : "";
+  return new RebalancerError(kind, `${where}: ${printable(message || code)}${proxy}`, { cause: thrown });
+}
+
+function aboutProxy(variable: string | undefined): string {
+  if (variable === undefined) return "";
+  return `; ${variable} names a proxy, and pod-rebalancer uses none; expected an address that can be reached without one`;
 }
 
 function cancelled(where: string, reason: unknown): RebalancerError {
@@ -282,7 +275,13 @@ function cancelled(where: string, reason: unknown): RebalancerError {
   return new RebalancerError("CANCELLED", `${where}: cancelled`, { cause: reason });
 }
 
-function late(where: string, millis: number, last: RebalancerError | undefined): RebalancerError {
-  const before = last ? `; the last attempt: ${last.message}` : "";
+interface Lateness {
+  readonly last: RebalancerError | undefined;
+  readonly endpoint: HttpEndpoint;
+}
+
+function late(where: string, millis: number, { last, endpoint }: Lateness): RebalancerError {
+  // The last attempt tells of the proxy, where it should.
+  const before = last ? `; the last attempt: ${last.message}` : aboutProxy(endpoint.unusedProxy);
   return new RebalancerError("DEADLINE_EXCEEDED", `${where}: no whole answer within ${millis / 1_000} s${before}`);
 }

@@ -25,9 +25,6 @@ const MOST_CHARACTERS = 300;
 /** Of a setting or an argument. */
 const MOST_OF_A_VALUE = 80;
 
-/** A shorter text may well be an ordinary word. */
-const SHORTEST_SECRET = 5;
-
 /**
  * Text from outside (a name, a server's words) as it may be shown: one line, without escape sequences, and without
  * characters that move the cursor, change the direction of writing or cannot be seen.
@@ -49,14 +46,6 @@ export function quoted(text: string): string {
 /** An address without what stands before "@" and behind "?" or "#"; any other text as it is, if it has none of these. */
 export function withoutSecrets(address: string): string {
   return address.replace(/^.*@/s, "…@").replace(/([?#]).*/s, "$1…");
-}
-
-/** The words without these secrets; of two that hold one another the longer goes first. */
-export function masked(secrets: readonly string[], words: string): string {
-  return secrets
-    .filter((secret) => secret.length >= SHORTEST_SECRET)
-    .toSorted((one, other) => other.length - one.length)
-    .reduce((text, secret) => text.replaceAll(secret, "…"), words);
 }
 
 /** Any value of a reply as JSON; `JSON.stringify` alone breaks on what is nested too deep. */

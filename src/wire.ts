@@ -17,6 +17,9 @@ import { eventSink } from "./kubernetes/events.ts";
 import { withServerTime } from "./kubernetes/server-time.ts";
 import { createNarrator, linesTo } from "./logging/logger.ts";
 import { pushSink } from "./logging/push.ts";
+import { maskedError, maskedNarrator, maskedSinks } from "./masking/exits.ts";
+import { createMasker, type Masker } from "./masking/masker.ts";
+import { kafkaSecrets } from "./masking/secrets.ts";
 import { createMetricsSource } from "./metrics/fetch.ts";
 import { createMetricsGroupSource } from "./metrics/group.ts";
 import { createHistorySource } from "./metrics/history.ts";
@@ -37,32 +40,57 @@ export interface Surroundings {
 /** How a run waits, and how it reaches its servers. */
 export interface Outside {
   readonly clock: Clock;
-  readonly connect: (endpoint: HttpEndpoint) => HttpClient;
+  readonly connect: (endpoint: HttpEndpoint, masker: Masker) => HttpClient;
 }
 
-const OUTSIDE: Outside = { clock: systemClock, connect: createHttpClient };
+const OUTSIDE: Outside = {
+  clock: systemClock,
+  connect: (endpoint, masker) => createHttpClient(endpoint, systemClock, masker),
+};
 
 /**
  * One run against a real cluster, with log, Event and the wanted output.
  *
  * @param outside - the machine's own by default.
+ * @throws RebalancerError for a fault of ours only, without a secret of the run.
  */
 export async function runOnce(
   config: Config,
-  { env, stdout, stderr }: Surroundings,
+  surroundings: Surroundings,
   signal: AbortSignal,
   outside = OUTSIDE,
 ): Promise<RunReport> {
-  const run = identityOf(config);
-  const log = createNarrator({ level: config.logLevel, run, destination: linesTo(stderr) });
+  const masker = maskerFor(config);
+  try {
+    return await runMasked({ ...outside, config, run: identityOf(config), masker }, surroundings, signal);
+  } catch (thrown) {
+    throw maskedError(thrown, masker);
+  }
+}
+
+/** Knows what the run is openly about, and what proves who we are to brokers; who connects to a server teaches it the rest. */
+function maskerFor({ kubernetes, kafka }: Config): Masker {
+  const { namespace, labelSelector, context } = kubernetes;
+  const masker = createMasker(["pod-rebalancer", namespace, labelSelector, context ?? "", kafka?.group ?? ""]);
+  if (kafka) masker.learn(kafkaSecrets(kafka.security));
+  return masker;
+}
+
+async function runMasked(
+  { config, run, masker, ...outside }: Omit<Parts, "narrator" | "sinks">,
+  { env, stdout, stderr }: Surroundings,
+  signal: AbortSignal,
+): Promise<RunReport> {
+  const destination = linesTo(stderr);
+  const log = maskedNarrator(createNarrator({ level: config.logLevel, run, destination }), masker);
   const narrator = config.output === "table" && stderr.isTTY ? butForTheEnd(log) : log;
   const { otherFlags } = config;
   const style = { columns: columnsOf(stdout, env), colour: colourWanted(stdout, env), otherFlags };
   const output = outputSink(config.output, { stdout, policy: config.policy, ...style });
-  const receiver = config.push && outside.connect(config.push);
+  const receiver = config.push && outside.connect(config.push, masker);
   const push = receiver && config.push && pushSink(receiver, config.push.url, config.policy);
   const sinks = push ? [output, push] : [output];
-  const parts = { ...outside, config, run, narrator, sinks };
+  const parts = { ...outside, config, run, masker, narrator, sinks };
   const request = { context: config.kubernetes.context, env };
   try {
     const found = await loadEndpoint(request, signal).catch(asRebalancerError);
@@ -101,7 +129,8 @@ export async function runDemoOnce(
 ): Promise<RunReport> {
   const args = ["-n", namespace, "-l", labelSelector, "--prometheus-endpoint", prometheus.href, "--no-dry-run"];
   const config = await loadConfig("run", args, { env: {} });
-  const parts = { ...OUTSIDE, config, run: identityOf(config), clock, narrator, sinks: [] };
+  const masker = maskerFor(config);
+  const parts = { ...OUTSIDE, config, run: identityOf(config), masker, clock, narrator, sinks: [] };
   return await rebalanceAt({ url: kubernetes }, parts, signal);
 }
 
@@ -109,16 +138,17 @@ export async function runDemoOnce(
 export interface Parts extends Outside {
   readonly config: Config;
   readonly run: RunIdentity;
+  readonly masker: Masker;
   readonly narrator: Narrator;
   readonly sinks: readonly Sink[];
 }
 
 /** One run, put together: everything between its configuration and the servers. */
 async function rebalanceAt(kubernetes: HttpEndpoint, parts: Parts, signal: AbortSignal): Promise<RunReport> {
-  const { config, run, clock, connect, narrator, sinks } = parts;
+  const { config, run, masker, clock, connect, narrator } = parts;
   const { namespace, labelSelector } = config.kubernetes;
-  const api = connect(kubernetes);
-  const engine = connect(config.prometheus.endpoint);
+  const api = connect(kubernetes, masker);
+  const engine = connect(config.prometheus.endpoint, masker);
   try {
     const client = createKubernetesClient(api);
     const holder = `${hostname()}_${run.runId}`;
@@ -129,7 +159,8 @@ async function rebalanceAt(kubernetes: HttpEndpoint, parts: Parts, signal: Abort
     const metrics = createMetricsSource(prometheus, config.metrics);
     const forecast = config.policy.strategy === "forecast" && forecastPorts(config, prometheus, { clock, now });
     const event = eventSink(client, () => clock.now(), holder);
-    const ports = { cluster, metrics, ...forecast, clock, narrator, sinks: [...sinks, event] };
+    const sinks = maskedSinks([...parts.sinks, event], masker);
+    const ports = { cluster, metrics, ...forecast, clock, narrator, sinks };
     return await rebalance(run, ports, config.policy, signal);
   } finally {
     api.close();
@@ -161,7 +192,8 @@ function unreachable(error: Error, parts: Parts, signal: AbortSignal): Promise<R
     throw error;
   };
   const cluster: Cluster = { observe: fail, lock: fail, evict: fail };
-  return rebalance(parts.run, { ...parts, cluster, metrics: { fetch: fail } }, parts.config.policy, signal);
+  const sinks = maskedSinks(parts.sinks, parts.masker);
+  return rebalance(parts.run, { ...parts, sinks, cluster, metrics: { fetch: fail } }, parts.config.policy, signal);
 }
 
 function identityOf({ dryRun: dry, kubernetes: { namespace, labelSelector } }: Config): RunIdentity {

@@ -4,7 +4,8 @@ import { execFile } from "node:child_process";
 import { resolve } from "node:path";
 
 import { RebalancerError } from "../errors.ts";
-import { masked, printable } from "../text.ts";
+import { masked } from "../masking/masker.ts";
+import { printable } from "../text.ts";
 
 /** `users[].user.exec` of a kubeconfig (client.authentication.k8s.io). */
 export interface ExecSpec {
@@ -95,7 +96,7 @@ function outputOf(spec: ExecSpec, { patienceMillis: timeout, signal, ...surround
   try {
     const child = execFile(path, [...(spec.args ?? [])], options, (error, stdout, stderr) => {
       if (error === null) done(stdout);
-      else reject(failed(spec, whyOf(error, withoutEnvironment(spec, stderr), timeout)));
+      else reject(failed(spec, whyOf(error, withoutSecretsOf(spec, stderr), timeout)));
     });
     // Nobody will answer a question. What cannot be started has no input either.
     child.stdin?.on("error", () => undefined).end();
@@ -123,12 +124,21 @@ function whyOf(error: Error & { code?: unknown; killed?: boolean }, stderr: stri
   return `it failed (${String(error.code)})${said && `: ${said}`}`;
 }
 
-/** What the kubeconfig gives a plugin in its environment may be a password, and a plugin that traces itself shows it. */
-function withoutEnvironment({ env }: ExecSpec, said: string): string {
-  return masked(
-    (env ?? []).map(({ value }) => value ?? ""),
-    said,
-  );
+/**
+ * What the kubeconfig gives a plugin in its environment may be a password, and so may an argument by its name
+ * (`--oidc-client-secret`); a plugin that traces itself shows them.
+ */
+function withoutSecretsOf({ env, args }: ExecSpec, said: string): string {
+  const values = (env ?? []).map(({ value }) => value ?? "");
+  return masked([...values, ...secretArguments(args ?? [])], said);
+}
+
+/** Those of flags whose name says so, behind "=" or as the next argument. */
+function secretArguments(args: readonly string[]): string[] {
+  return args.flatMap((arg, index) => {
+    const [, name = "", value = args[index + 1] ?? ""] = /^--?([^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
+    return /password|passwd|secret|token|key/i.test(name) ? [value] : [];
+  });
 }
 
 function readCredential(spec: ExecSpec, stdout: string): TimedCredential {

@@ -7,6 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import type { Misbehaviour } from "../../src/demo/loopback.ts";
 import { createHttpClient, type HttpEndpoint } from "../../src/http.ts";
+import type { Masker } from "../../src/masking/masker.ts";
 import type { Clock } from "../../src/ports.ts";
 import type { Outside } from "../../src/wire.ts";
 
@@ -109,8 +110,8 @@ export function createIdleTime(): IdleTime {
   return {
     clock,
     serverClock,
-    connect(endpoint: HttpEndpoint) {
-      const client = createHttpClient(endpoint, httpClock);
+    connect(endpoint: HttpEndpoint, masker: Masker) {
+      const client = createHttpClient(endpoint, httpClock, masker);
       return {
         ...client,
         async request(call) {

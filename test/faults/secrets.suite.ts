@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { type Misbehaviour, startLoopback } from "../../src/demo/loopback.ts";
+import { decodings } from "../../src/masking/decodings.ts";
 import { type Authority, createAuthority } from "./certificates.ts";
 import { hang, loginPage, refuses, reset, says, wrongKind } from "./misbehaviour.ts";
 import type { Ended } from "./product.ts";
@@ -28,6 +29,10 @@ const SECRETS = {
   pushToken: "push-b86f1e3390-token",
   kafkaPassword: "kafka-4c7e19d2b8-password",
   kafkaPassphrase: "kafka-e03d5f7a16-passphrase",
+  special: `odd-5c<1>&7"e'0/b=4+d?9%2f;8 a-password`,
+  bare: "bare-1b7e50c9d3-token",
+  rotated: "old-9f3e61a7c5-bearer",
+  argument: "client-d80b5e2f47-secret",
 } as const;
 const USER = "reader";
 
@@ -68,14 +73,20 @@ function base64(text: string): string {
   return Buffer.from(text).toString("base64");
 }
 
-/** What of the secrets an output shows, in any of their forms. */
-function leaks({ stdout, stderr }: Ended, key = ""): string[] {
+/** What of the secrets an output shows: any eight characters of one with a digit among them, in whatever way they are written. */
+function leaks({ stdout, stderr }: Pick<Ended, "stdout" | "stderr">, key = ""): string[] {
   const basic = [SECRETS.password, SECRETS.kubePassword].map((password) => base64(`${USER}:${password}`));
   const plain = [...Object.values(SECRETS), ...basic];
   const ofKey = key.split("\n").filter((line) => line.length > 32 && !line.startsWith("-----"));
-  const encoded = [...plain, key].map((secret) => base64(secret).slice(0, 64));
-  const forms = new Set([...plain, ...plain.map(encodeURIComponent), ...encoded, ...ofKey]);
-  return [...forms].filter((form) => form !== "" && `${stdout}${stderr}`.includes(form));
+  const forms = [...plain, ...[...plain, key].map((secret) => base64(secret).slice(0, 64)), ...ofKey];
+  const shown = decodings(stdout + stderr).map(({ bytes }) => bytes.toString("latin1"));
+  return [...new Set(forms.flatMap(piecesOf))].filter((piece) => shown.some((text) => text.includes(piece)));
+}
+
+function piecesOf(secret: string): string[] {
+  const [form] = decodings(secret).map(({ bytes }) => bytes.toString("latin1"));
+  const starts = Array.from({ length: Math.max(0, secret.length - 7) }, (_, start) => start);
+  return starts.map((start) => form?.slice(start, start + 8) ?? "").filter((piece) => /\d/.test(piece));
 }
 
 describe("a run that goes well", { concurrent: true }, () => {
@@ -212,6 +223,161 @@ describe("a secret from", { concurrent: true }, () => {
       expect(failed.exitCode).toBe(1);
       expect(leaks(failed)).toEqual([]);
     }
+  });
+});
+
+/** The address as it was sent, which no server need write as we do. */
+const echoAddress: Script = () => (response) => {
+  const { url = "" } = response.req;
+  return refuses(400, `cannot serve ${url}`)(response, unasked);
+};
+
+const unasked = () => ({ status: 500, body: {} });
+
+/** The password of basic authentication, or the token, as each of these writes it. */
+const WRITINGS: readonly (readonly [string, (secret: string) => string])[] = [
+  ["as it is", (secret) => secret],
+  ["for HTML", (secret) => secret.replaceAll(/[<>&"']/g, (one) => `&#${one.charCodeAt(0)};`)],
+  ["for HTML by name", (secret) => secret.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;")],
+  ["for a form", (secret) => new URLSearchParams({ "": secret }).toString()],
+  [
+    "for an address, in small letters",
+    (secret) => encodeURIComponent(secret).replaceAll(/%../g, (one) => one.toLowerCase()),
+  ],
+  ["for an address, twice", (secret) => encodeURIComponent(encodeURIComponent(secret))],
+  [
+    "for JSON, in Go",
+    (secret) => JSON.stringify(secret).replaceAll(/[<>&]/g, (one) => `\\u00${one.charCodeAt(0).toString(16)}`),
+  ],
+  ["in Base64", base64],
+  ["in Base64 for an address", (secret) => Buffer.from(secret).toString("base64url")],
+  ["for HTML, and that for an address", (secret) => encodeURIComponent(secret.replaceAll("<", "&lt;"))],
+];
+
+/** Where a server can put words that are shown in some way. */
+const CHANNELS: readonly (readonly [string, (words: string) => Misbehaviour])[] = [
+  ["a refusal", (words) => refuses(400, words)],
+  ["a failure", (words) => says(500, words, { "retry-after": "99" })],
+  ["a page", (words) => says(200, `<p>${words}</p>`)],
+  ["a redirect", (words) => says(302, "", { location: `https://login.example/${encodeURI(words)}` })],
+  ["another kind", (words) => says(200, { kind: words, status: words, data: { resultType: words, result: words } })],
+  ["a warning", (words) => says(200, { status: "success", warnings: [words], data: {} })],
+  ["an error of 200", (words) => says(200, { status: "error", error: words })],
+  ["a label", (words) => says(200, vectorOf([{ metric: { [words]: words }, value: [1, "1"] }]))],
+  ["a value", (words) => says(200, vectorOf([{ metric: { pod: "x" }, value: [1, words] }]))],
+];
+
+function vectorOf(result: readonly object[]): object {
+  return { status: "success", data: { resultType: "vector", result } };
+}
+
+describe.each(WRITINGS)("a password that a server writes %s", { concurrent: true }, (_name, write) => {
+  it.each(CHANNELS)("into %s is not shown, be it whole or cut", async (_channel, misbehave) => {
+    const { length } = write(SECRETS.special);
+    for (const [from, to] of [
+      [0, length],
+      [0, Math.ceil(length / 2)],
+      [Math.floor(length / 3), length],
+    ] as const) {
+      const script = () => misbehave(`no ${write(SECRETS.special).slice(from, to)} here`);
+      const user = { username: USER, password: SECRETS.special };
+      await using engine = await startScene({ httpConfig: { basic_auth: user }, prometheus: script });
+      await using api = await startScene({ kubeconfig: { user }, kubernetes: script });
+      for (const scene of [engine, api]) {
+        const ended = await scene.compose([...LIVE, "--output", "json"], { LOG_LEVEL: "trace" });
+        expect(ended.exitCode).not.toBe(0);
+        expect(leaks(ended)).toEqual([]);
+      }
+    }
+  });
+});
+
+describe("what was sent", { concurrent: true }, () => {
+  const search = `token=${SECRETS.urlToken.replace("-", "%2d")}&k=${encodeURIComponent(SECRETS.special).replace("%2F", "%2f")}&${SECRETS.bare}`;
+
+  it("in an address is not shown where a server repeats it as it came", async () => {
+    await using scene = await startScene({ prometheus: echoAddress });
+    const PROMETHEUS_ENDPOINT = `${scene.env["PROMETHEUS_ENDPOINT"]}/?${search}`;
+    const ended = await scene.compose([...LIVE, "--output", "json"], { PROMETHEUS_ENDPOINT, LOG_LEVEL: "trace" });
+    expect(ended).toMatchObject({ exitCode: 1, reason: "failed" });
+    expect(ended.stderr).toMatch(/cannot serve .*token=…/);
+    expect(leaks(ended)).toEqual([]);
+  });
+
+  it("to the receiver of a push is not shown in the warning", async () => {
+    await using scene = await startScene();
+    await using receiver = await startLoopback(unasked, { intercept: (request) => echoAddress("push", 0, request) });
+    const METRICS_PUSH_URL = `${receiver.url.origin}/?${search}`;
+    const ended = await scene.run([...DRY, "--output", "json"], { METRICS_PUSH_URL, LOG_LEVEL: "trace" });
+    expect(ended.stderr).toMatch(/The metrics were not pushed: .*token=…/);
+    expect(leaks(ended)).toEqual([]);
+  });
+
+  it("before a token was rotated is not shown after it", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "rotated-"));
+    const path = join(directory, "token");
+    writeFileSync(path, SECRETS.rotated);
+    const rotateAndTell: Script = (_call, nth) => {
+      writeFileSync(path, SECRETS.bearer);
+      return nth === 0 ? refuses(503) : refuses(400, `${SECRETS.rotated} was here, and ${SECRETS.bearer}`);
+    };
+    await using scene = await startScene({ httpConfig: { bearer_token_file: path }, prometheus: rotateAndTell });
+    const ended = await scene.compose([...LIVE, "--output", "json"], { LOG_LEVEL: "trace" });
+    rmSync(directory, { recursive: true });
+    expect(ended).toMatchObject({ exitCode: 1, reason: "failed" });
+    expect(ended.said).toMatch(/… was here, and …/);
+    const sent = scene.prometheus.requests.map(({ headers }) => headers.authorization);
+    expect(sent).toEqual(expect.arrayContaining([`Bearer ${SECRETS.rotated}`, `Bearer ${SECRETS.bearer}`]));
+    expect(leaks(ended)).toEqual([]);
+  });
+
+  it("as a header is not shown where it is a row's label", async () => {
+    const metric = { tenant: SECRETS.tenant, token: SECRETS.bearer };
+    await using scene = await startScene({
+      httpConfig: { http_headers: { "X-Scope-OrgID": { values: [SECRETS.tenant], secrets: [SECRETS.bearer] } } },
+      prometheus: (call) => (call === "cpu query" ? twoRows() : undefined),
+    });
+    const twoRows = () =>
+      says(
+        200,
+        vectorOf(
+          ["a", "b"].map((at) => ({
+            metric: { ...metric, pod: scene.hot.name, at },
+            value: [Date.now() / 1_000, "1"],
+          })),
+        ),
+      );
+    for (const output of ["table", "json", "metrics"]) {
+      const ended = await scene.run([...DRY, "--output", output], { LOG_LEVEL: "trace" });
+      expect(ended.exitCode).toBe(1);
+      expect(leaks(ended)).toEqual([]);
+    }
+  });
+
+  it.each(["table", "json", "metrics"])("is not shown where it is the name of a node or a pod: %s", async (output) => {
+    await using scene = await startScene({
+      kubeconfig: { user: { token: SECRETS.kubeToken } },
+      httpConfig: { bearer_token: SECRETS.bearer },
+    });
+    Object.assign(scene.hot, { node: `node-${SECRETS.bearer}` });
+    Object.assign(scene.pods[1] ?? {}, { node: SECRETS.kubeToken });
+    const ended = await scene.run([...DRY, "--output", output], { LOG_LEVEL: "trace", COLUMNS: "60" });
+    expect(ended).toMatchObject({ exitCode: 0, reason: "would_rotate" });
+    expect(leaks(ended)).toEqual([]);
+  });
+
+  it("is not shown in the Event of a run whose eviction went wrong", async () => {
+    const told: Script = (call, _nth, { headers }) =>
+      call === "evict" ? says(500, `${headers.authorization} ${SECRETS.special}`) : undefined;
+    await using scene = await startScene({
+      kubeconfig: { user: { token: SECRETS.special } },
+      kubernetes: told,
+    });
+    const ended = await scene.run([...LIVE, "--output", "json"], { LOG_LEVEL: "trace" });
+    expect(ended.exitCode).not.toBe(0);
+    const events = scene.calls("create event").map(({ body }) => body);
+    expect(events).toHaveLength(1);
+    expect(leaks({ stdout: ended.stdout + events.join("\n"), stderr: ended.stderr })).toEqual([]);
   });
 });
 
@@ -412,9 +578,18 @@ describe("a credential plugin", { concurrent: true }, () => {
     ["prints another object", `echo '{"password":"${SECRETS.password}"}'`, /neither a token nor a certificate/],
     ["fails and tells its token", `echo 'token=${SECRETS.pluginToken}' >&2; exit 3`, /it failed \(3\)/],
     ["traces what it was given", `set -x; login --as "$PLANTED"; exit 4`, /it failed \(4\)/],
+    [
+      "tells an argument of its own",
+      `shift $#; printf 'no %%s' '${encodeURIComponent(SECRETS.argument)}' >&2; exit 5`,
+      /it failed \(5\)/,
+    ],
     ["fails and tells its header", `echo 'sent: Bearer ${SECRETS.pluginToken}' >&2; exit 1`, /it failed \(1\)/],
   ])("that %s ends the run, and its secret is not shown", async (_name, script, words) => {
-    const exec = { ...plugin(script), env: [{ name: "PLANTED", value: SECRETS.pluginToken }] };
+    const exec = {
+      ...plugin(script),
+      args: ["-c", script, "plugin", "--oidc-client-secret", SECRETS.argument],
+      env: [{ name: "PLANTED", value: SECRETS.pluginToken }],
+    };
     await using scene = await startScene({ kubeconfig: { user: { exec } } });
     const ended = await scene.run(LIVE, { LOG_LEVEL: "trace" });
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "CREDENTIALS_INVALID" });

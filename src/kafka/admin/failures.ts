@@ -4,7 +4,8 @@ import { protocolErrors, protocolErrorsCodesById } from "@platformatic/kafka";
 
 import { type ErrorCode, RebalancerError, tooManyFiles } from "../../errors.ts";
 import { TLS_PROBLEM } from "../../http.ts";
-import { masked, printable } from "../../text.ts";
+import { masked } from "../../masking/masker.ts";
+import { printable } from "../../text.ts";
 import type { KafkaSecurity } from "./client-config.ts";
 
 /**

@@ -1,0 +1,78 @@
+/** The ways by which words leave a run: its log and its sinks. Nothing that it says goes past them. */
+
+import { asRebalancerError, RebalancerError } from "../errors.ts";
+import type { Narrator, Sink } from "../ports.ts";
+import { cleanText } from "../text.ts";
+import type { RunReport } from "../types.ts";
+import type { Masker } from "./masker.ts";
+
+/** What the log is told, without secrets. */
+export function maskedNarrator(narrator: Narrator, masker: Masker): Narrator {
+  const teller =
+    (method: keyof Narrator): Narrator["info"] =>
+    (sentence, fields) =>
+      narrator[method](maskedText(sentence, masker), fields && maskedFields(fields, masker));
+  return { debug: teller("debug"), info: teller("info"), warn: teller("warn"), error: teller("error") };
+}
+
+/** The sinks, each of which is given a report without secrets. */
+export function maskedSinks(sinks: readonly Sink[], masker: Masker): Sink[] {
+  const shown = new WeakMap<RunReport, RunReport>();
+  const without = (report: RunReport) => {
+    const known = shown.get(report) ?? (maskedValue(report, masker) as RunReport);
+    shown.set(report, known);
+    return known;
+  };
+  return sinks.map((sink) => ({ ...sink, write: (report, signal) => sink.write(without(report), signal) }));
+}
+
+/** What a terminal would not show may stand in the middle of a secret, so it is looked for in the clean text. */
+function maskedText(text: string, masker: Masker): string {
+  const clean = text.split("\n").map(cleanText).join("\n");
+  const shown = masker.mask(clean);
+  return shown === clean ? text : shown;
+}
+
+function maskedFields(fields: object, masker: Masker): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, fieldOf(name, value, masker)]));
+}
+
+function fieldOf(name: string, value: unknown, masker: Masker): unknown {
+  return typeof value === "string" && OUR_WORDS.has(name) ? value : maskedValue(value, masker);
+}
+
+/** Fields whose values are words of ours, by which others look them up. A secret may be such a word, too. */
+const OUR_WORDS: ReadonlySet<string> = new Set([
+  "reason",
+  "code",
+  "cause",
+  "action",
+  "outcome",
+  "role",
+  "kind",
+  "step",
+]);
+
+/** Any value of a report: every text in it, however deep; the rest is as it was. */
+function maskedValue(value: unknown, masker: Masker): unknown {
+  if (typeof value === "string") return maskedText(value, masker);
+  if (typeof value !== "object" || value === null || value instanceof Date) return value;
+  if (value instanceof Error) return maskedError(value, masker);
+  if (Array.isArray(value)) return value.map((entry) => maskedValue(entry, masker));
+  if (value instanceof Set) return new Set([...value].map((entry) => maskedValue(entry, masker)));
+  if (value instanceof Map) return new Map([...value].map((entry) => maskedValue(entry, masker) as [unknown, unknown]));
+  return maskedFields(value, masker);
+}
+
+/** Deeper chains do not help anybody, and a chain may be a ring. */
+const MOST_CAUSES = 5;
+
+/** The error as it may be told; what a server replied in full is left out, and a cause that is none. */
+export function maskedError(thrown: unknown, masker: Masker, depth = 0): RebalancerError {
+  const known = asRebalancerError(thrown);
+  const { cause, stack = known.message } = thrown instanceof Error ? thrown : known;
+  const behind = depth < MOST_CAUSES && cause instanceof Error ? { cause: maskedError(cause, masker, depth + 1) } : {};
+  const shown = new RebalancerError(known.code, maskedText(known.message, masker), { advice: known.advice, ...behind });
+  shown.stack = maskedText(stack, masker);
+  return shown;
+}

@@ -1,0 +1,188 @@
+/** Keeps the secrets of a run out of what it says, however a server or a program wrote them down. */
+
+import { type Decoded, decodings } from "./decodings.ts";
+
+export interface Masker {
+  /** From now on these are secret, one after the other; what they are called, and by whom they were issued, does not matter. */
+  learn(secrets: Iterable<string>): void;
+  /**
+   * The words with "…" in place of each secret and of what is left of one; of words beyond 1 MiB only the beginning. It takes time
+   * in proportion to their length, and next to none where nothing is secret.
+   */
+  mask(words: string): string;
+}
+
+/** What is left of a secret that was cut is masked if it has so many bytes. A guess at what is missing is then still hopeless. */
+const FRAGMENT = 8;
+
+/** So many, where they read like words: "password" is no part of a secret that ends in "-password", as far as anybody can tell. */
+const FRAGMENT_OF_WORDS = 12;
+
+/** A secret that is shorter than a fragment is masked where it stands alone, and one that is still shorter may well be any word. */
+const SHORTEST = 5;
+
+/** No message, name or page for people is longer; nor is anything shown that is. */
+const MOST_CHARACTERS = 2 ** 20;
+
+/**
+ * @param open - what is shown anyway (the namespace, say): a secret that is part of it is none, and neither is a part of a secret.
+ */
+export function createMasker(open: readonly string[] = []): Masker {
+  const known = new Set<string>();
+  const index = createIndex();
+  const openly = open.map((word) => textOf(decodings(word)[0]));
+
+  function isSecret(run: string): boolean {
+    if (openly.some((word) => word.includes(run))) return false;
+    return run.length >= FRAGMENT_OF_WORDS || !WORDS.test(run) || index.holdsWhole(run);
+  }
+
+  return {
+    learn(secrets) {
+      for (const secret of secrets) {
+        if (known.has(secret)) continue;
+        known.add(secret);
+        for (const form of linesOf(secret).flatMap((line) => [line, ...base64Of(line)])) {
+          for (const layer of decodings(form)) index.add(textOf(layer));
+        }
+      }
+    },
+    mask(words) {
+      if (known.size === 0) return words;
+      if (words.length > MOST_CHARACTERS) return `${this.mask(words.slice(0, MOST_CHARACTERS))}…`;
+      const spans = decodings(words).flatMap((layer) => spansIn(layer, index, isSecret));
+      return spans.length === 0 ? words : without(spans, words);
+    },
+  };
+}
+
+/** The words without these secrets. */
+export function masked(secrets: readonly string[], words: string): string {
+  const masker = createMasker();
+  masker.learn(secrets);
+  return masker.mask(words);
+}
+
+function textOf(decoded: Decoded | undefined): string {
+  return decoded?.bytes.toString("latin1") ?? "";
+}
+
+/** Of a key in PEM the lines around it are no secret. */
+function linesOf(secret: string): string[] {
+  return secret.split(/\r?\n/).filter((line) => !line.startsWith("-----"));
+}
+
+/** Words of letters of one case, at most the first of them a capital, and what joins words. */
+const WORDS = /^[-_ =.:/,]*(?:(?:[A-Z]?[a-z]+|[A-Z]+)(?:[-_ =.:/,]+|$))*$/;
+
+/** The text of Base64 that holds a secret: in a pair with a user name it may begin at any third of a group. */
+function base64Of(secret: string): string[] {
+  const forms = [0, 1, 2].map((offset) => {
+    const padded = Buffer.concat([Buffer.alloc(offset), Buffer.from(secret)]);
+    // Characters at both ends that also depend on what stands beside it are left out.
+    const first = Math.ceil((offset * 4) / 3);
+    const whole = Math.floor((padded.length * 4) / 3);
+    return padded.toString("base64").slice(first, whole);
+  });
+  return forms.flatMap((form) => [form, form.replaceAll("+", "-").replaceAll("/", "_")]);
+}
+
+/** Finds fragments of secrets. All are texts of one byte a character. */
+interface Index {
+  add(secret: string): void;
+  /** Quick, and true of more than `hasFragment` and `shortAt` are. */
+  mayBeginAt(bytes: Buffer, at: number): boolean;
+  hasFragment(fragment: string): boolean;
+  /** The length of a secret that is shorter than a fragment and stands alone there; 0: none. */
+  shortAt(bytes: Buffer, at: number): number;
+  /** Whether a secret that reads like words, and is shorter than what is masked of these, is in it. */
+  holdsWhole(run: string): boolean;
+}
+
+function createIndex(): Index {
+  const fragments = new Set<string>();
+  const short = new Set<string>();
+  const wholes = new Set<string>();
+  /** Of the first four bytes of each. */
+  const beginnings = new Uint8Array(2 ** 16);
+
+  return {
+    add(secret) {
+      if (secret.length < SHORTEST) return;
+      if (secret.length < FRAGMENT) short.add(secret);
+      else if (secret.length < FRAGMENT_OF_WORDS) wholes.add(secret);
+      const bytes = Buffer.from(secret, "latin1");
+      beginnings[hashAt(bytes, 0)] = 1;
+      for (let at = 0; at + FRAGMENT <= secret.length; at += 1) {
+        fragments.add(secret.slice(at, at + FRAGMENT));
+        beginnings[hashAt(bytes, at)] = 1;
+      }
+    },
+    mayBeginAt: (bytes, at) => beginnings[hashAt(bytes, at)] === 1,
+    hasFragment: (fragment) => fragments.has(fragment),
+    shortAt(bytes, at) {
+      if (short.size === 0 || isWordAt(bytes, at - 1)) return 0;
+      for (let length = FRAGMENT - 1; length >= SHORTEST; length -= 1) {
+        if (!isWordAt(bytes, at + length) && short.has(bytes.toString("latin1", at, at + length))) return length;
+      }
+      return 0;
+    },
+    holdsWhole: (run) => short.has(run) || [...wholes].some((whole) => run.includes(whole)),
+  };
+}
+
+/** Of four bytes; those behind the end count as 0. */
+function hashAt(bytes: Buffer, at: number): number {
+  const halves = ((bytes[at] ?? 0) << 8) ^ (bytes[at + 1] ?? 0);
+  return (halves ^ ((bytes[at + 2] ?? 0) << 5) ^ ((bytes[at + 3] ?? 0) << 11)) & 0xff_ff;
+}
+
+/** Names are joined by dashes: "orders" does not stand alone in "orders-7d4f". */
+function isWordAt(bytes: Buffer, at: number): boolean {
+  const byte = bytes[at] ?? 0;
+  return byte >= 0x80 || /[\w-]/.test(String.fromCharCode(byte));
+}
+
+/** From and to, in characters of the original text. */
+type Span = readonly [number, number];
+
+/** One for each run of fragments that overlap, and for each short secret. */
+function spansIn({ bytes, at }: Decoded, index: Index, isSecret: (run: string) => boolean): Span[] {
+  const spans: Span[] = [];
+  let [begin, end] = [0, 0];
+
+  function close(): void {
+    const run = bytes.toString("latin1", begin, end);
+    // A space beside a secret is none of it, as a rule.
+    const inner = run.trim();
+    const from = begin + run.indexOf(inner);
+    if (inner !== "" && isSecret(inner)) spans.push([at[from] ?? 0, at[from + inner.length] ?? 0]);
+  }
+
+  for (let here = 0; here + SHORTEST <= bytes.length; here += 1) {
+    const length = index.mayBeginAt(bytes, here) ? lengthAt(bytes, here, index) : 0;
+    if (length === 0) continue;
+    if (here >= end) {
+      close();
+      begin = here;
+    }
+    end = Math.max(end, here + length);
+  }
+  close();
+  return spans;
+}
+
+function lengthAt(bytes: Buffer, at: number, index: Index): number {
+  return index.hasFragment(bytes.toString("latin1", at, at + FRAGMENT)) ? FRAGMENT : index.shortAt(bytes, at);
+}
+
+/** The words with "…" for each span; spans that overlap or touch are one. */
+function without(spans: readonly Span[], words: string): string {
+  let shown = "";
+  let end = -1;
+  for (const [from, to] of spans.toSorted((one, other) => one[0] - other[0])) {
+    if (from > end) shown += `${words.slice(Math.max(end, 0), from)}…`;
+    end = Math.max(end, to);
+  }
+  return shown + words.slice(end);
+}

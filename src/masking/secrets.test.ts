@@ -1,0 +1,29 @@
+import { describe, expect, it } from "vitest";
+
+import { kafkaSecrets, secretsOf } from "./secrets.ts";
+
+describe("what is secret of a request", () => {
+  it.each<[string, Record<string, string>, string[]]>([
+    ["http://host/?token=a%21b", {}, ["a!b"]],
+    ["http://host/?b4re-t0ken", {}, ["b4re-t0ken"]],
+    ["http://ann:p%40ss@host/", {}, [`Basic ${btoa("ann:p@ss")}`, "p@ss"]],
+    ["http://ann:%@host/", {}, ["%"]],
+    ["http://host/", { authorization: "Bearer t0k" }, ["Bearer t0k", "t0k"]],
+    ["http://host/", { authorization: `Basic ${btoa("ann:p:w")}` }, [btoa("ann:p:w"), "p:w"]],
+    ["http://host/", { "x-key": "one, two" }, ["one", "two"]],
+  ])("%s with %j", (url, headers, secrets) => {
+    expect(secretsOf({ url: new URL(url) }, headers)).toEqual(expect.arrayContaining(secrets));
+  });
+
+  it("is the key for TLS, and not whom we act as", () => {
+    const found = secretsOf({ url: new URL("https://host/"), tls: { key: "KEY" } }, { "impersonate-user": "deployer" });
+    expect(found.filter(Boolean)).toEqual(["KEY"]);
+  });
+
+  it("is of Kafka what proves who we are", () => {
+    const tls = { key: "KEY", cert: "CERT", passphrase: "open", checkName: true };
+    const sasl = { mechanism: "PLAIN", username: "ann", password: "s3cret" } as const;
+    expect(kafkaSecrets({ tls, sasl })).toEqual(["s3cret", "KEY", "open"]);
+    expect(kafkaSecrets({ tls: undefined, sasl: undefined })).toEqual([]);
+  });
+});
