@@ -11,6 +11,7 @@ import { type CredentialsRequest, usesServiceAccount } from "../kubernetes/crede
 import type { LogLevel } from "../logging/logger.ts";
 import { type MetricsOptions, usesGroup } from "../metrics/queries.ts";
 import type { OutputKind } from "../output/report.ts";
+import { namingProxy } from "../proxy.ts";
 import { cleanText, quoted, withoutSecrets } from "../text.ts";
 import type { Policy } from "../types.ts";
 import { isNearMiss } from "./near-miss.ts";
@@ -70,8 +71,11 @@ export async function loadConfig(
   faults.push(...contradictions(settings), ...commandFaults(command, flags, accident));
   const receiver = receiverOf(settings);
   const endpoints = {
-    prometheus: await readEndpoint("PROMETHEUS_HTTP_CONFIG", settings.PROMETHEUS_ENDPOINT, settings, faults),
-    push: receiver && (await readEndpoint("METRICS_PUSH_HTTP_CONFIG", receiver, settings, faults)),
+    prometheus: namingProxy(
+      await readEndpoint("PROMETHEUS_HTTP_CONFIG", settings.PROMETHEUS_ENDPOINT, settings, faults),
+      env,
+    ),
+    push: receiver && namingProxy(await readEndpoint("METRICS_PUSH_HTTP_CONFIG", receiver, settings, faults), env),
     kafka: await readKafkaSecurity(settings, faults),
   };
   if (faults.length > 0) throw new RebalancerError("CONFIG_INVALID", faults.map(cleanText).join("\n"));

@@ -4,6 +4,7 @@ import { isIPv6 } from "node:net";
 import { join } from "node:path";
 
 import type { HttpEndpoint } from "../http.ts";
+import { namingProxy } from "../proxy.ts";
 import { readSecretFile } from "../secret-file.ts";
 import { isThere } from "../text-file.ts";
 
@@ -43,13 +44,14 @@ export interface KubernetesEndpoint {
 export async function loadEndpoint(request: CredentialsRequest, signal: AbortSignal): Promise<KubernetesEndpoint> {
   const { context, env, serviceAccount = SERVICE_ACCOUNT } = request;
   if (await usesServiceAccount(request)) {
-    const endpoint = await inCluster(request, serviceAccount);
+    const endpoint = namingProxy(await inCluster(request, serviceAccount), env);
     const identity = "the pod's service account";
     return { endpoint, source: "in-cluster", context: undefined, identity, anonymous: false };
   }
   // Loaded only now: inside a cluster nobody needs the YAML parser.
   const { loadKubeconfig } = await import("./kubeconfig.ts");
-  return { ...(await loadKubeconfig({ context, env }, signal)), source: "kubeconfig" };
+  const found = await loadKubeconfig({ context, env }, signal);
+  return { ...found, endpoint: namingProxy(found.endpoint, env), source: "kubeconfig" };
 }
 
 /** Whether the run would talk to the cluster it runs in, as itself. */

@@ -123,6 +123,35 @@ describe.each(SERVERS)("an address of %s", { concurrent: true }, (server, call) 
   });
 });
 
+describe.each(SERVERS)(
+  "a proxy that the environment names, where %s cannot be reached",
+  { concurrent: true },
+  (server) => {
+    const proxies = {
+      HTTPS_PROXY: "http://user:pr0xy-4711@proxy.invalid:1",
+      http_proxy: "http://user:pr0xy-4711@proxy.invalid:1",
+    };
+
+    it.each([
+      [`https://${server}.invalid`, "HTTPS_PROXY"],
+      [`http://${server}.invalid`, "http_proxy"],
+    ])("(%s) is named by its variable (%s), without its password", async (address, variable) => {
+      await using scene = await startScene({ addresses: { [server]: address } });
+      const ended = await scene.run(LIVE, proxies);
+      expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "CONNECTION_FAILED" });
+      expect(ended.said).toContain(`${variable} names a proxy, and pod-rebalancer uses none`);
+      expect(ended.stdout + ended.stderr).not.toContain("pr0xy-4711");
+    });
+
+    it("is not named where NO_PROXY exempts the host, or it is this machine", async () => {
+      await using exempt = await startScene({ addresses: { [server]: `http://${server}.invalid` } });
+      expect((await exempt.run(LIVE, { ...proxies, NO_PROXY: ".invalid" })).said).not.toContain("proxy");
+      await using here = await startScene({ addresses: { [server]: "http://127.0.0.1:1" } });
+      expect((await here.run(LIVE, proxies)).said).not.toContain("names a proxy");
+    });
+  },
+);
+
 describe("a client certificate of the kubeconfig", { concurrent: true }, () => {
   it("is shown to a server that asks for it", async () => {
     const server = { ...authority.sign(), ca: authority.cert, requestCert: true, rejectUnauthorized: true };
