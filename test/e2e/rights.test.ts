@@ -145,6 +145,23 @@ describe.skipIf(missing)(
       },
     );
 
+    it.each(RIGHTS.filter(({ resource, verb }) => resource === "leases" && verb === "update").map((right) => [right]))(
+      "%j a dry run says that a live run would fail",
+      async (right) => {
+        const { outcome, scene } = await runWithout(right, "--dry-run");
+        const { detail } = expectEnd(outcome, 1, "not_allowed");
+        expect(detail).toBe(
+          `not allowed to take the Lease (no right to update leases/${right.name} in namespace ${scene.namespace})`,
+        );
+      },
+    );
+
+    it.each(forEvents.map((right) => [right]))("%j a dry run says that no Event would be written", async (right) => {
+      const { outcome } = await runWithout(right, "--dry-run");
+      const why = expect.stringMatching(/; it would write no Event \(no right to create events in namespace /);
+      expect(expectEnd(outcome, 0, "would_rotate").removal?.steps).toMatchObject([{ why }]);
+    });
+
     it("create pods/eviction still plans, and says that a live run would not be allowed to act", async () => {
       const right = RIGHTS.find(({ resource }) => resource === "pods/eviction")!;
       const { outcome } = await runWithout(right, "--dry-run");
