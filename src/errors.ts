@@ -72,6 +72,11 @@ export const ERRORS = {
     advice:
       'Set PROMETHEUS_MATCHERS (for example cluster="eu") so that each pod and each partition has one row; two owners of a partition in one cluster are a rebalance that ends by itself, or an exporter that shows members of the past.',
   },
+  CLOCKS_DIFFER: {
+    retryable: false,
+    advice:
+      "Set the clocks of the API servers (NTP); until they agree, nobody can tell how old a pod or the last removal is.",
+  },
   RECORD_INVALID: {
     retryable: false,
     advice: "Repair or delete the named Lease; it holds the record of the last removals.",

@@ -150,7 +150,7 @@ async function rebalanceAt(kubernetes: HttpEndpoint, parts: Parts, signal: Abort
   const api = connect(kubernetes, masker);
   const engine = connect(config.prometheus.endpoint, masker);
   try {
-    const client = createKubernetesClient(api);
+    const client = createKubernetesClient(api, clock);
     const holder = `${hostname()}_${run.runId}`;
     const live = createKubernetesCluster({ client, clock, namespace, labelSelector, holder });
     const { cluster, now } = withServerTime(config.dryRun ? dryRun(live) : live, clock);

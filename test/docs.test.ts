@@ -244,6 +244,7 @@ const FIGURES: readonly [path: string, code: string, told: string][] = [
   ["src/kubernetes/exec-plugin.ts", "PLUGIN_MILLIS = 30_000", "| A credential plugin of a kubeconfig"],
   ["src/text-file.ts", "FILE_MILLIS = 5_000", "names | 5 s, 4 MiB, a regular file"],
   ["src/text-file.ts", "MAX_FILE_BYTES = 4 * 2 ** 20", "names | 5 s, 4 MiB, a regular file"],
+  ["src/kubernetes/agreed-time.ts", "CLOCK_SKEW_MILLIS = 5_000", "| 5 s apart"],
   ["src/kubernetes/manager.ts", "LOOK_MILLIS = 5_000", "| 5 s old, three looks"],
   ["src/kubernetes/manager.ts", "MOST_LOOKS = 3", "| 5 s old, three looks"],
   ["src/kubernetes/replacement.ts", "LEAST_READY_SECONDS = 10", "no sooner than after 10 s of being Ready"],

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 
 import { type Answer, type Loopback, type Received, startLoopback } from "../../test/fakes/loopback.ts";
+import { systemClock } from "../clock.ts";
 import { createHttpClient } from "../http.ts";
 import { createKubernetesClient, type KubernetesClient, type WirePod } from "./client.ts";
 
@@ -23,7 +24,7 @@ async function apiWith(
     () => http.close(),
     () => api[Symbol.asyncDispose](),
   );
-  return { api, client: createKubernetesClient(http) };
+  return { api, client: createKubernetesClient(http, systemClock) };
 }
 
 function podNamed(name: string): WirePod {
@@ -115,6 +116,43 @@ describe("a reply is refused", () => {
       code: "REPLY_INVALID",
       message: expect.stringMatching(/no Date header/),
     });
+  });
+});
+
+/** One that lists the pods, and another that has the Lease, or has none. */
+function serversApart(seconds: number, leaseStatus = 200) {
+  return apiWith(({ url }) => {
+    if (!url.pathname.includes("/leases")) return page([]);
+    const date = new Date(Date.now() + seconds * 1_000).toUTCString();
+    const body =
+      leaseStatus === 200 ? { kind: "Lease" } : { kind: "Status", status: "Failure", code: 404, message: "not found" };
+    return { status: leaseStatus, headers: { date }, body };
+  });
+}
+
+describe("the times of two replies", () => {
+  const lease = { namespace: "shop", name: "pod-rebalancer-deployment-orders" };
+
+  it.each([
+    [10_800, 200],
+    [-10_800, 200],
+    [10_800, 404],
+  ])("are not relied on when they are %d s apart (HTTP %d)", async (seconds, status) => {
+    const { client } = await serversApart(seconds, status);
+    expect((await namesOf(client)).at).toBeInstanceOf(Date);
+    const told = await client.getLease(lease, NEVER);
+    expect(() => told.at).toThrow(
+      expect.objectContaining({
+        code: "CLOCKS_DIFFER",
+        message: expect.stringMatching(/^get lease shop\/pod-rebalancer.*list pods in namespace shop/),
+      }),
+    );
+  });
+
+  it("may be a few seconds apart", async () => {
+    const { client } = await serversApart(4);
+    await namesOf(client);
+    expect((await client.getLease(lease, NEVER)).at).toBeInstanceOf(Date);
   });
 });
 

@@ -12,8 +12,10 @@ import type {
 
 import { advising, type ErrorReply, RebalancerError } from "../errors.ts";
 import type { HttpCall, HttpClient, HttpReply } from "../http.ts";
+import type { Clock } from "../ports.ts";
 import { jsonOf, printable, quoted } from "../text.ts";
 import type { PodRef } from "../types.ts";
+import { createAgreedTime } from "./agreed-time.ts";
 import { OBJECT_SHAPES, type ObjectKind } from "./object-shapes.ts";
 import { exactly, flag, list as listShape, object, text } from "./shape.ts";
 import { failureOf } from "./status.ts";
@@ -51,9 +53,12 @@ export interface Right {
   readonly name?: string;
 }
 
-/** A value and the API server's time when it said so (the `Date` header, whole seconds, rounded down). */
 interface Told<Value> {
   readonly value: Value;
+  /**
+   * The API server's time when it said so (the `Date` header, whole seconds, rounded down). Whoever takes it relies on it:
+   * @throws RebalancerError `CLOCKS_DIFFER` where an earlier reply told another time.
+   */
   readonly at: Date;
 }
 
@@ -127,12 +132,19 @@ interface SignOfSuccess extends Typed {
   readonly metadata?: { readonly name?: string };
 }
 
+/** A request, and when it was sent. */
+type Sent = Request & { readonly sent: Date };
 type Request = Pick<HttpCall, "what" | "path" | "signal"> & Partial<Pick<HttpCall, "method" | "query" | "retry">>;
 /** For one object; another one's is no answer. */
 type NamedRequest = Request & { readonly name: string };
 
-/** @param http - its endpoint is the API server; the caller closes it. */
-export function createKubernetesClient(http: HttpClient): KubernetesClient {
+/**
+ * @param http - its endpoint is the API server; the caller closes it.
+ * @param clock - by which it is told whether the times of two replies can be those of one clock.
+ */
+export function createKubernetesClient(http: HttpClient, clock: Clock): KubernetesClient {
+  const agreedTime = createAgreedTime();
+
   function send(request: Request, body?: object, maxBytes = MAX_OBJECT_BYTES): Promise<HttpReply> {
     const sent = http.request({
       method: "GET",
@@ -163,6 +175,16 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
     throw invalid(what, `the reply is of kind ${other}, expected ${kinds.join(" or ")}`);
   }
 
+  function told<Value>(value: Value, headers: ErrorReply["headers"] = {}, { what, sent }: Sent): Told<Value> {
+    const reading = { what, date: timeOf(headers.date, what), sent, came: clock.now() };
+    return {
+      value,
+      get at() {
+        return agreedTime(reading);
+      },
+    };
+  }
+
   /** One page of a list, and where the next begins; "" behind the last. */
   function parsePage(body: string, kind: ObjectKind, what: string): { items: readonly Named[]; next: string } {
     const page: TypedList = parseKind(body, [`${kind}List`], what, withoutUnread);
@@ -171,22 +193,23 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
     return { items: page.items ?? [], next: page.metadata?.continue ?? "" };
   }
 
-  async function get<Value extends Typed>(kind: ObjectKind, request: NamedRequest): Promise<Told<Value>> {
+  async function get<Value extends Typed>(kind: ObjectKind, request: NamedRequest & Sent): Promise<Told<Value>> {
     const reply = await send(request);
     const value = parseKind(reply.body, [kind], request.what);
     const fault =
       OBJECT_SHAPES[kind](value, "") ?? object({ metadata: object({ name: exactly(request.name) }) })(value, "");
     if (fault !== undefined) throw invalid(request.what, http.mask(fault));
-    return { value: value as Value, at: timeOf(reply.headers.date, request.what) };
+    return told(value as Value, reply.headers, request);
   }
 
-  async function find<Value extends Typed>(kind: ObjectKind, request: NamedRequest): Promise<Told<Value | undefined>> {
+  async function find<Value extends Typed>(kind: ObjectKind, asked: NamedRequest): Promise<Told<Value | undefined>> {
+    const request = { ...asked, sent: clock.now() };
     try {
       return await get<Value>(kind, request);
     } catch (thrown) {
       // Only the API server knows what is not there; a proxy's 404 says nothing.
       if (!(thrown instanceof RebalancerError) || failureOf(thrown.reply)?.code !== 404) throw thrown;
-      return { value: undefined, at: timeOf(thrown.reply?.headers.date, request.what) };
+      return told(undefined, thrown.reply?.headers, request);
     }
   }
 
@@ -201,13 +224,14 @@ export function createKubernetesClient(http: HttpClient): KubernetesClient {
     let next = "";
     for (;;) {
       const query = { ...request.query, limit: String(PAGE_SIZE), ...(next && { continue: next }) };
+      const sent = clock.now();
       const reply = await send({ ...request, query }, undefined, MAX_LIST_BYTES);
       const page = parsePage(reply.body, kind, request.what);
       const fault = faultIn(page.items, kind, names);
       if (fault !== undefined) throw invalid(request.what, http.mask(fault));
       for (const item of page.items) kept.push(keep(item as never));
       next = page.next;
-      if (next === "") return { value: kept, at: timeOf(reply.headers.date, request.what) };
+      if (next === "") return told(kept, reply.headers, { ...request, sent });
       if (seen.has(next)) throw invalid(request.what, "the same page came twice");
       seen.add(next);
     }

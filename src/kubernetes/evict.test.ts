@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 
 import { type Answer, type Loopback, startLoopback } from "../../test/fakes/loopback.ts";
+import { systemClock } from "../clock.ts";
 import { RebalancerError } from "../errors.ts";
 import { createHttpClient } from "../http.ts";
 import { createKubernetesClient, type KubernetesClient, type WirePod } from "./client.ts";
@@ -60,7 +61,7 @@ async function apiWith(
     () => http.close(),
     () => api[Symbol.asyncDispose](),
   );
-  return { api, client: createKubernetesClient(http) };
+  return { api, client: createKubernetesClient(http, systemClock) };
 }
 
 function answerOf(seen: WirePod | Answer): Answer {

@@ -177,7 +177,7 @@ describe("holding the Lease", () => {
     const stage = scene();
     const lock = await held(stage.run("run-1"));
     stage.api.faults.update.push(...Array.from({ length: 100 }, () => ({ before: RESET })));
-    await stage.clock.advance(58_999);
+    await stage.clock.advance(53_999);
     expect(lock.lost.aborted).toBe(false);
     await stage.clock.advance(1);
     expect(lock.lost.reason).toMatchObject({
@@ -187,11 +187,45 @@ describe("holding the Lease", () => {
     expect(await stage.run("run-2")).toMatchObject({ heldBy: "run-1" });
   });
 
+  it("is lost before a run may take it whose API server is five seconds ahead of ours", async () => {
+    const stage = scene();
+    const lock = await held(stage.run("run-1"));
+    stage.api.faults.update.push(...Array.from({ length: 100 }, () => ({ before: RESET })));
+    await stage.clock.advance(54_000);
+    expect(lock.lost.aborted).toBe(true);
+    stage.api.faults.update.length = 0;
+    stage.api.skewMillis = 5_000;
+    expect(await stage.run("run-2")).toMatchObject({ heldBy: "run-1" });
+    await stage.clock.advance(1_000);
+    expect(await stage.run("run-2")).toMatchObject({ heldBy: undefined });
+  });
+
+  it("is given up when the API servers' clocks differ, and released all the same", async () => {
+    const stage = scene();
+    const lock = await held(stage.run("run-1"));
+    await lock.removing(POD);
+    stage.api.doubt = new RebalancerError("CLOCKS_DIFFER", "another time");
+    await expect(lock.removing({ ...POD, uid: "uid-2" })).rejects.toMatchObject({ code: "CLOCKS_DIFFER" });
+    expect(lock.lost.aborted).toBe(false);
+    await stage.clock.advance(15_000);
+    expect(lock.lost.reason).toMatchObject({ code: "CLOCKS_DIFFER" });
+    await lock.release();
+    expect(holderOf(stage)).toBe("");
+    expect(recordOf(stage)).toHaveLength(1);
+  });
+
+  it("is not taken where the API servers' clocks differ", async () => {
+    const stage = scene();
+    stage.api.doubt = new RebalancerError("CLOCKS_DIFFER", "another time");
+    await expect(stage.run("run-1")).rejects.toMatchObject({ code: "CLOCKS_DIFFER" });
+    expect(stage.api.calls).toEqual(["get"]);
+  });
+
   it("is lost in time though a renewal hangs", async () => {
     const stage = scene();
     const lock = await held(stage.run("run-1"));
     stage.api.faults.get.push("hang");
-    await stage.clock.advance(59_000);
+    await stage.clock.advance(54_000);
     expect(lock.lost.reason).toMatchObject({ code: "LOCK_LOST" });
   });
 

@@ -4,6 +4,7 @@ import { deadlineOn } from "../clock.ts";
 import { asRebalancerError, type ErrorCode, RebalancerError } from "../errors.ts";
 import type { Clock, HeldLock, Lock } from "../ports.ts";
 import type { EarlierRuns, PodRef, Removal, RunRecord, WorkloadRef } from "../types.ts";
+import { CLOCK_SKEW_MILLIS, DATE_ROUNDING_MILLIS } from "./agreed-time.ts";
 import { CALL_DEADLINE_MILLIS, type KubernetesClient, type ObjectRef, type WireLease } from "./client.ts";
 import {
   holderAt,
@@ -24,9 +25,6 @@ const RENEW_EVERY_MILLIS = 15_000;
 /** An eviction is two requests: the look at the pod's UID and the eviction itself. Both must end while the Lease is ours. */
 const EVICTION_MILLIS = 2 * CALL_DEADLINE_MILLIS;
 
-/** `Date` is cut to whole seconds: the server may be this much further on. */
-const DATE_ROUNDING_MILLIS = 1_000;
-
 const RELEASE_MILLIS = 5_000;
 
 const NEVER = new AbortController().signal;
@@ -42,7 +40,8 @@ export interface LockPorts {
  * Takes the workload's Lease, or says who holds it.
  *
  * Time is the API server's: another run's Lease counts as expired once `Date` is past its end; ours counts as ours only
- * while `Date`, the second it was cut by, and the time since the request was sent stay before its end.
+ * while `Date`, the second it was cut by, what the API servers' clocks may be apart, and the time since the request was sent stay before
+ * its end.
  *
  * @param signal - for the taking only; the Lease is renewed until `release`.
  * @throws RebalancerError `RECORD_INVALID` when the record cannot be read, and whatever the API answers.
@@ -104,7 +103,8 @@ const TRY_AGAIN: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "THROTTLED",
 ]);
 
-type Change = (lease: WireLease, at: Date) => WireLease;
+/** @param now - the API server's time; a change that does without it succeeds where that is in doubt, too. */
+type Change = (lease: WireLease, now: () => Date) => WireLease;
 
 function holdLock(ref: ObjectRef, earlier: EarlierRuns, acquired: Date, ports: LockPorts): Lock {
   const { client, clock, holder } = ports;
@@ -115,10 +115,13 @@ function holdLock(ref: ObjectRef, earlier: EarlierRuns, acquired: Date, ports: L
   let renewedAt = acquired;
   let writing: Promise<unknown> = Promise.resolve();
 
-  /** How much longer it is surely ours. Only our clock's differences count, never its time. */
+  /**
+   * How much longer it is surely ours. Only our clock's differences count, never its time. The server that another run asks may be ahead of
+   * ours.
+   */
   function millisLeft(): number {
     const elapsed = clock.now().getTime() - renewedAt.getTime();
-    return LEASE_SECONDS * 1_000 - DATE_ROUNDING_MILLIS - elapsed;
+    return LEASE_SECONDS * 1_000 - DATE_ROUNDING_MILLIS - CLOCK_SKEW_MILLIS - elapsed;
   }
 
   function lose(why: string): RebalancerError {
@@ -129,11 +132,16 @@ function holdLock(ref: ObjectRef, earlier: EarlierRuns, acquired: Date, ports: L
 
   async function writeOnce(change: Change, signal: AbortSignal): Promise<void> {
     const sent = clock.now();
-    const { value: lease, at } = await client.getLease(ref, signal);
+    const told = await client.getLease(ref, signal);
+    const lease = told.value;
     const other = lease?.spec?.holderIdentity;
     if (lease === undefined) throw lose("it was deleted");
     if (other !== holder) throw lose(other ? `${other} holds it` : "it was released");
-    await client.updateLease(ref, change(lease, at), signal);
+    await client.updateLease(
+      ref,
+      change(lease, () => told.at),
+      signal,
+    );
     renewedAt = sent;
   }
 
@@ -155,18 +163,26 @@ function holdLock(ref: ObjectRef, earlier: EarlierRuns, acquired: Date, ports: L
   }
 
   function recordRemovals(change: (removals: readonly Removal[], at: Date) => readonly Removal[]): Promise<void> {
-    return write((lease, at) => withRemovals(renewed(lease, at), change(removalsOf(lease), at), at), active);
+    return write((lease, now) => {
+      const at = now();
+      return withRemovals(renewed(lease, at), change(removalsOf(lease), at), at);
+    }, active);
   }
 
   function confirm(): void {
     if (millisLeft() <= EVICTION_MILLIS) throw lose("too little of its time is left for an eviction");
   }
 
+  /** A renewal that fails for any other reason is made up for by the next; the watch below knows when it is too late. */
+  function giveUpIfClocksDiffer(thrown: unknown): void {
+    const error = asRebalancerError(thrown);
+    if (error.code === "CLOCKS_DIFFER") lost.abort(error);
+  }
+
   async function keepRenewing(): Promise<void> {
     for (;;) {
       await clock.sleep(RENEW_EVERY_MILLIS, active);
-      // One that fails is made up for by the next; the watch below knows when it is too late.
-      await write(renewed, active).catch(() => undefined);
+      await write((lease, now) => renewed(lease, now()), active).catch(giveUpIfClocksDiffer);
     }
   }
 
@@ -194,7 +210,7 @@ function holdLock(ref: ObjectRef, earlier: EarlierRuns, acquired: Date, ports: L
       await recordRemovals((removals) => removals.filter((removal) => removal.uid !== uid));
     },
     async remember(rotations) {
-      await write((lease, at) => withRotations(renewed(lease, at), rotations), active);
+      await write((lease, now) => withRotations(renewed(lease, now()), rotations), active);
     },
     async release() {
       if (ended.signal.aborted) return;

@@ -51,7 +51,7 @@ export async function controlPlaneWorld(plane: ControlPlane): Promise<LockWorld>
       const headers = { authorization: `Bearer ${plane.adminToken}` };
       const http = createHttpClient({ url: new URL(plane.url), tls: { ca: plane.ca }, headers: async () => headers });
       clients.push(http);
-      const client = createKubernetesClient(http);
+      const client = createKubernetesClient(http, systemClock);
       const labelSelector = "app=orders";
       return createKubernetesCluster({ client, clock: systemClock, namespace, labelSelector, holder: randomUUID() });
     },

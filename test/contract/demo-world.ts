@@ -41,7 +41,7 @@ export async function demoWorld(): Promise<LockWorld> {
     connect() {
       const http = createHttpClient({ url: server.url });
       clients.push(http);
-      const client = createKubernetesClient(http);
+      const client = createKubernetesClient(http, clock);
       return createKubernetesCluster({
         client,
         clock,

@@ -93,7 +93,7 @@ describe.skipIf(missing)(`admission control on a real API server${missing ? ` ($
     const headers = async () => ({ authorization: `Bearer ${plane.adminToken}` });
     const http = closing.adopt(createHttpClient({ url, tls: { ca: plane.ca }, headers }), (one) => one.close());
     const options = { clock: systemClock, namespace, labelSelector: "app=orders", holder: "run-1" };
-    cluster = createKubernetesCluster({ client: createKubernetesClient(http), ...options });
+    cluster = createKubernetesCluster({ client: createKubernetesClient(http, systemClock), ...options });
     await plane.apply([deployment({ name: "orders", replicas: 3 })], namespace);
     const ready = async () => (await plane.listPods(namespace)).filter(isReady).length === 3;
     await plane.waitFor("three Ready pods", ready, PATIENCE_MILLIS);

@@ -60,7 +60,7 @@ describe.skipIf(missing)(`on a real control plane${missing ? ` (${missing})` : "
     const headers = { authorization: `Bearer ${token}` };
     const http = createHttpClient({ url: new URL(plane.url), tls: { ca: plane.ca }, headers: async () => headers });
     closing.defer(() => http.close());
-    return createKubernetesClient(http);
+    return createKubernetesClient(http, systemClock);
   }
 
   function clusterFor(labelSelector: string): KubernetesCluster {
@@ -114,7 +114,7 @@ describe.skipIf(missing)(`on a real control plane${missing ? ` (${missing})` : "
     const http = createHttpClient(endpoint);
     closing.defer(() => http.close());
     const query = { namespace, keep: () => undefined };
-    return createKubernetesClient(http)
+    return createKubernetesClient(http, systemClock)
       .listPods(query, NEVER)
       .then(
         () => "ok",

@@ -16,8 +16,8 @@ export interface IdleTime extends Outside, Disposable {
   readonly serverClock: Clock;
   /** A request that is left open, or answered without end, is waited for by nobody but its deadline. */
   readonly watched: (misbehave: Misbehaviour) => Misbehaviour;
-  /** A process has a clock of its own: while one runs, time passes here too, `factor` times as fast as its. */
-  passWhile(ended: Promise<unknown>, factor: number): void;
+  /** A process has a clock of its own: while one runs, time passes here too, as fast as its. */
+  passWhile(ended: Promise<unknown>): void;
 }
 
 const NOTHING = () => 0;
@@ -130,9 +130,9 @@ export function createIdleTime(): IdleTime {
       [unanswered, events] = [unanswered + 1, events + 1];
       response.once("close", () => ([unanswered, events] = [unanswered - 1, events + 1]));
     },
-    passWhile(ended, factor) {
+    passWhile(ended) {
       const begun = performance.now();
-      if (processes === 0) passing = () => (performance.now() - begun) * factor;
+      if (processes === 0) passing = () => performance.now() - begun;
       processes += 1;
       const end = () => {
         processes -= 1;

@@ -35,20 +35,29 @@ type LeaseFault = { readonly before: RebalancerError } | { readonly after: Rebal
 /** One Lease as the API server keeps it, with resourceVersion and the server's time. */
 export interface FakeLease {
   lease: WireLease | undefined;
+  /** How far the server's clock is ahead of ours. */
+  skewMillis: number;
+  /** What is wrong with the server's time. */
+  doubt: RebalancerError | undefined;
   /** Faults of the next calls, by call; the first in the list comes first. undefined: that call goes well. */
   readonly faults: Record<LeaseCall, (LeaseFault | undefined)[]>;
   readonly calls: LeaseCall[];
   readonly client: KubernetesClient;
 }
 
-/** @param skewMillis - how far the server's clock is ahead of ours. */
-export function fakeLease(clock: Clock, skewMillis = 0): FakeLease {
+export function fakeLease(clock: Clock, skew = 0): FakeLease {
   let version = 0;
-  const state: Omit<FakeLease, "client"> = { lease: undefined, faults: { get: [], create: [], update: [] }, calls: [] };
+  const state: Omit<FakeLease, "client"> = {
+    lease: undefined,
+    skewMillis: skew,
+    doubt: undefined,
+    faults: { get: [], create: [], update: [] },
+    calls: [],
+  };
 
   /** As the `Date` header tells it: whole seconds. */
   function serverTime(): Date {
-    return new Date(Math.floor((clock.now().getTime() + skewMillis) / 1_000) * 1_000);
+    return new Date(Math.floor((clock.now().getTime() + state.skewMillis) / 1_000) * 1_000);
   }
 
   async function call<Value>(name: LeaseCall, signal: AbortSignal, work: () => Value): Promise<Value> {
@@ -72,7 +81,17 @@ export function fakeLease(clock: Clock, skewMillis = 0): FakeLease {
   }
 
   const client = fakeClient({
-    getLease: (_ref, signal) => call("get", signal, () => ({ value: structuredClone(state.lease), at: serverTime() })),
+    getLease: (_ref, signal) =>
+      call("get", signal, () => {
+        const at = serverTime();
+        return {
+          value: structuredClone(state.lease),
+          get at() {
+            if (state.doubt) throw state.doubt;
+            return at;
+          },
+        };
+      }),
     createLease: (_ref, lease, signal) =>
       call("create", signal, () => {
         if (state.lease) throw new RebalancerError("CONFLICT", "it exists");

@@ -2,7 +2,8 @@
 
 import { describe, expect, it } from "vitest";
 
-import { LIVE, type Scene, startScene } from "./scene.ts";
+import { type Misbehaviour, sendAnswer } from "../../src/demo/loopback.ts";
+import { DRY, LIVE, type Scene, type Script, startScene } from "./scene.ts";
 
 const HOUR = 3_600_000;
 
@@ -24,8 +25,7 @@ describe.each([
   ["an hour ahead of ours", HOUR],
   ["an hour behind ours", -HOUR],
 ])("with the server's clock %s", { concurrent: true }, (_name, skewMillis) => {
-  // A clock that runs as fast as ours: what is a few seconds short of a limit stays so.
-  const skewed = () => startScene({ skewMillis, factor: 1 });
+  const skewed = () => startScene({ skewMillis });
 
   it("a pod is as old as the server says", async () => {
     await using scene = await skewed();
@@ -74,5 +74,58 @@ describe.each([
     heldSince(scene, 62);
     expect(await scene.run(LIVE, { MAX_PODS_TO_DELETE: "1" })).toMatchObject({ exitCode: 0, reason: "rotated" });
     expect(scene.lease()?.spec).toMatchObject({ holderIdentity: "", leaseTransitions: 1 });
+  });
+});
+
+/** Answers as it should, by a clock that is so many seconds ahead. */
+function ahead(seconds: number): Misbehaviour {
+  return (response, honest) => {
+    const { headers = {}, ...answer } = honest();
+    const date = new Date(Date.parse(String(headers["date"])) + seconds * 1_000).toUTCString();
+    sendAnswer(response, { ...answer, headers: { ...headers, date } });
+  };
+}
+
+const THREE_HOURS = 3 * 3_600;
+
+describe("with several API servers behind one address", { concurrent: true }, () => {
+  it.each<[string, string, number]>([
+    ["lists the pods", "list pods", THREE_HOURS],
+    ["lists the pods", "list pods", -THREE_HOURS],
+    ["has the Lease", "get lease", THREE_HOURS],
+    ["has the Lease", "get lease", -THREE_HOURS],
+    ["shows the target", "get pod", THREE_HOURS],
+    ["shows the target", "get pod", -THREE_HOURS],
+  ])("a run fails where the one that %s (%s) is %d s ahead of the others", async (_name, call, seconds) => {
+    const kubernetes: Script = (asked) => (asked === call ? ahead(seconds) : undefined);
+    await using scene = await startScene({ kubernetes });
+    // Long past for a clock that is three hours ahead.
+    removedAgo(scene, call === "get pod" ? 960 : 60);
+    for (const args of [DRY, LIVE]) {
+      const ended = await scene.compose(args);
+      expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "CLOCKS_DIFFER" });
+      expect(ended.said).toMatch(/the reply's Date is .*Z, and .* s before that of another .*more than 5s apart.*NTP/);
+    }
+    expect(scene.removed()).toEqual([]);
+    expect(scene.recorded()).toEqual(["orders-of-old"]);
+    expect(scene.lease()?.spec?.holderIdentity).toBe("");
+  });
+
+  it("a run goes on where they are three seconds apart", async () => {
+    await using scene = await startScene({ kubernetes: (_call, nth) => (nth % 2 === 1 ? ahead(3) : undefined) });
+    expect(await scene.compose(LIVE)).toMatchObject({ exitCode: 0, reason: "rotated" });
+    expect(scene.removed()).toEqual([scene.hot.name, scene.idle.name]);
+  });
+
+  it("a clock that jumps while a replacement is waited for does not make it Ready for long enough", async () => {
+    const kubernetes: Script = (call) => {
+      return call === "list pods" && scene.removed().length > 0 ? ahead(THREE_HOURS) : undefined;
+    };
+    await using scene: Scene = await startScene({ kubernetes });
+    const ended = await scene.compose(LIVE);
+    expect(ended).toMatchObject({ exitCode: 3, reason: "failed", code: "CLOCKS_DIFFER" });
+    expect(scene.removed()).toEqual([scene.hot.name]);
+    expect(scene.recorded()).toEqual([scene.hot.name]);
+    expect(scene.lease()?.spec?.holderIdentity).toBe("");
   });
 });

@@ -48,8 +48,6 @@ export interface SceneOptions {
   readonly history?: readonly number[];
   /** How far the servers' clock is ahead of ours. */
   readonly skewMillis?: number;
-  /** How many times faster than real time the servers' clock runs while a process does. A replacement must be Ready for ten seconds of it. */
-  readonly factor?: number;
   /** Where the product looks for a server instead of where it is. */
   readonly addresses?: { readonly kubernetes?: string; readonly prometheus?: string };
   /** What the kubeconfig says of the cluster besides its address, and of the user. */
@@ -102,7 +100,7 @@ export interface Scene extends AsyncDisposable {
 
 /** A steady group with one pod that is far busier than the others and one that idles, so that a run would rotate both. */
 export async function startScene(options: SceneOptions = {}): Promise<Scene> {
-  const { pods: replicas = 6, kind = "Deployment", factor = 20, skewMillis = 0 } = options;
+  const { pods: replicas = 6, kind = "Deployment", skewMillis = 0 } = options;
   const time = createIdleTime();
   const clock: Clock = { ...time.serverClock, now: () => new Date(time.clock.now().getTime() + skewMillis) };
   const world = createWorld({ namespace: NAMESPACE });
@@ -129,7 +127,7 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
   const env = writeFiles(directory, { kubernetes, prometheus, options });
   const start: Scene["start"] = (args, extra, stdio) => {
     const product = startProduct(args, { ...env, ...extra }, stdio);
-    time.passWhile(product.ended, factor);
+    time.passWhile(product.ended);
     return product;
   };
   const compose: Scene["compose"] = (args, extra, signal) =>
