@@ -1071,10 +1071,10 @@ const GUARDS: readonly Guard[] = [
   },
   {
     prevents: "gives the partitions of an address to one of two pods that have it",
-    file: "src/metrics/by-owner.ts",
-    code: "pod && !another ?",
-    instead: "pod ?? another ?",
-    tests: ["src/metrics"],
+    file: "src/forecast/pod-addresses.ts",
+    code: "return another === undefined ? pod : undefined;",
+    instead: "return pod;",
+    tests: ["src/forecast/pod-addresses.test.ts", "src/metrics"],
   },
   {
     prevents: "takes several clients for one",

@@ -37,6 +37,8 @@ export interface PodInfo extends PodRef {
   readonly node: string | undefined;
   /** status.podIP; undefined until it has one. */
   readonly ip: string | undefined;
+  /** The others of status.podIPs (dual stack). */
+  readonly otherIps?: readonly string[];
   readonly created: Date;
   readonly terminating: boolean;
   /** When its Ready condition turned True; undefined while it is not Ready or terminating. */

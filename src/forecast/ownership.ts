@@ -4,6 +4,7 @@ import { nameOf } from "../kafka/assignors/assignor.ts";
 import type { ConsumerGroup, GroupMember, PartitionLoad } from "../kafka/group.ts";
 import { canonicalAddress } from "../kafka/ip-address.ts";
 import type { PodInfo } from "../types.ts";
+import { podAddresses } from "./pod-addresses.ts";
 
 /** A pod with its members; or a member for which no pod was found. */
 export interface Owner {
@@ -112,13 +113,12 @@ function podFinder(
   pods: readonly PodInfo[],
 ): (member: GroupMember) => readonly PodClaim[] {
   const names = new Set(pods.map(({ name }) => name));
-  const byAddress = Map.groupBy(pods, ({ ip }) => canonicalAddress(ip ?? ""));
+  const podAt = podAddresses(pods);
   const numbered = idsOfSeveralAddresses(members);
   return ({ pod, clientId = "", instanceId, host = "" }) => {
     if (pod !== undefined) return names.has(pod) ? claim(pod, "the source") : [];
-    const [there, another] = byAddress.get(canonicalAddress(host) ?? NOWHERE) ?? [];
     return [
-      ...claim(another === undefined ? there?.name : undefined, `address ${host}`),
+      ...claim(podAt(host), `address ${host}`),
       ...claim(numbered.has(clientId) ? undefined : podCalled(clientId, names), `client.id ${clientId}`),
       ...claim(podCalled(instanceId, names), `group.instance.id ${instanceId}`),
     ];
@@ -128,9 +128,6 @@ function podFinder(
 function claim(pod: string | undefined, by: string): readonly PodClaim[] {
   return pod === undefined ? [] : [{ pod, by }];
 }
-
-/** No address; pods that have none yet are not there. */
-const NOWHERE = "-";
 
 /** Client ids of members at several addresses: numbers that each process gives, and not a name. */
 function idsOfSeveralAddresses(members: readonly GroupMember[]): ReadonlySet<string> {

@@ -45,7 +45,7 @@ export const OBJECT_SHAPES = {
   Pod: object(
     {
       spec: object({ nodeName: text, terminationGracePeriodSeconds: count }),
-      status: object({ phase: text, podIP: text, conditions: CONDITIONS }),
+      status: object({ phase: text, podIP: text, podIPs: list(object({}, { ip: text })), conditions: CONDITIONS }),
     },
     { metadata: object(METADATA, { name: text, namespace: text, uid: text, creationTimestamp: text }) },
   ),

@@ -47,6 +47,16 @@ describe("readPod", () => {
     });
   });
 
+  it("keeps both addresses of a dual-stack pod", () => {
+    const podIPs = [{ ip: "10.0.0.1" }, { ip: "fd00::1" }];
+    expect(readPod(pod({ status: { podIP: "10.0.0.1", podIPs } }))).toMatchObject({
+      ip: "10.0.0.1",
+      otherIps: ["fd00::1"],
+    });
+    const alone = readPod(pod({ status: { podIP: "10.0.0.1", podIPs: [{ ip: "10.0.0.1" }] } }));
+    expect(alone).not.toHaveProperty("otherIps");
+  });
+
   it.each(["Succeeded", "Failed"])("passes over a pod that has %s", (phase) => {
     expect(readPod(pod({ status: { phase } }))).toBeUndefined();
   });

@@ -38,6 +38,7 @@ export function readPod(pod: WirePod): PodInfo | BarePod | undefined {
     namePrefix: namePrefix(identity.name, metadata.generateName, controller),
     node: spec?.nodeName,
     ip: status.podIP,
+    ...otherIpsOf(status),
     terminating,
     readySince: terminating ? undefined : readySince(pod),
     ...exemptionOf(metadata),
@@ -46,6 +47,11 @@ export function readPod(pod: WirePod): PodInfo | BarePod | undefined {
 }
 
 type Metadata = NonNullable<WirePod["metadata"]>;
+
+function otherIpsOf({ podIP, podIPs = [] }: NonNullable<WirePod["status"]>): Pick<PodInfo, "otherIps"> {
+  const otherIps = podIPs.map(({ ip }) => ip).filter((ip) => ip !== podIP);
+  return otherIps.length === 0 ? {} : { otherIps };
+}
 
 function identityOf({ name, namespace, uid, creationTimestamp }: Metadata): PodRef & Pick<PodInfo, "created"> {
   const created = new Date(String(creationTimestamp));

@@ -1,6 +1,6 @@
 import { RebalancerError } from "../errors.ts";
+import { podAddresses } from "../forecast/pod-addresses.ts";
 import { nameOf } from "../kafka/assignors/assignor.ts";
-import { canonicalAddress } from "../kafka/ip-address.ts";
 import type { Sample } from "../prometheus/parse.ts";
 import type { PodInfo } from "../types.ts";
 import { CLIENT_ID_LABELS } from "./profiles.ts";
@@ -20,8 +20,8 @@ const OWNER_LABELS: ReadonlySet<string> = new Set(["member_host", "consumer_id",
  *   are found in two clusters.
  */
 export function sumByOwner(rows: readonly Sample[], pods: readonly PodInfo[], what: string): Sample[] {
-  const podAt = podsByAddress(pods);
-  const owned = rows.map((row) => ({ row, pod: podAt.get(canonicalAddress(row.labels["member_host"] ?? "")) }));
+  const podAt = podAddresses(pods);
+  const owned = rows.map((row) => ({ row, pod: podAt(row.labels["member_host"]) }));
   const settled = [...Map.groupBy(owned, ({ row }) => partitionOf(row) ?? row).values()].flatMap((claims) => {
     // A member that gave its partition up may go on showing NaN of it.
     const numbers = claims.filter(({ row }) => !Number.isNaN(row.value));
@@ -48,13 +48,6 @@ export function sumByOwner(rows: readonly Sample[], pods: readonly PodInfo[], wh
 /** Kubernetes' and Kafka's: the addresses of one may be used in another, too. */
 function clusterOf({ labels }: Sample): string {
   return JSON.stringify([labels["cluster"], labels["cluster_name"]]);
-}
-
-/** Without those that several pods have (`hostNetwork`): they are nobody's. */
-function podsByAddress(pods: readonly PodInfo[]): ReadonlyMap<string | undefined, string> {
-  const addressed = pods.filter(({ ip }) => ip !== undefined);
-  const byAddress = Map.groupBy(addressed, ({ ip = "" }) => canonicalAddress(ip));
-  return new Map([...byAddress].flatMap(([address, [pod, another]]) => (pod && !another ? [[address, pod.name]] : [])));
 }
 
 /** What tells the partition of a row from any other; undefined where the row is of several. */
