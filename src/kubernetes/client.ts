@@ -380,9 +380,9 @@ function faultIn(items: readonly Named[], kind: ObjectKind, names: Set<string>):
   for (const [at, item] of items.entries()) {
     const fault = OBJECT_SHAPES[kind](item, "");
     const { name } = item.metadata ?? {};
-    const which = typeof name === "string" ? `${kind.toLowerCase()} ${printable(name)}` : `items[${at}]`;
-    if (fault !== undefined) return `${which}: ${fault}`;
-    if (name !== undefined && names.has(name)) return `${which} is listed twice`;
+    const which = () => (typeof name === "string" ? `${kind.toLowerCase()} ${printable(name)}` : `items[${at}]`);
+    if (fault !== undefined) return `${which()}: ${fault}`;
+    if (name !== undefined && names.has(name)) return `${which()} is listed twice`;
     if (name !== undefined) names.add(name);
   }
   return undefined;

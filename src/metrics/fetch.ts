@@ -79,5 +79,5 @@ function ofPods(rows: readonly Sample[], pods: readonly PodInfo[], what: string)
   if (nameless !== undefined) {
     throw new RebalancerError("METRIC_INVALID", `${what}: a row has no pod label but ${labelsOf(nameless)}`);
   }
-  return [...named, ...sumByOwner(addressed, pods, what)];
+  return addressed.length === 0 ? named : [...named, ...sumByOwner(addressed, pods, what)];
 }
