@@ -3,6 +3,7 @@
 import { helpText } from "./config/help.ts";
 import { loadConfig } from "./config/load.ts";
 import { asRebalancerError, RebalancerError } from "./errors.ts";
+import { maskedText } from "./masking/exits.ts";
 import { writeAll } from "./output/stream.ts";
 import { columnsOf, colourWanted } from "./output/terminal.ts";
 import type { ExitCode } from "./reasons.ts";
@@ -32,7 +33,8 @@ export async function commandLine(
     const { code, message, stack } = asRebalancerError(thrown);
     // Where we come from helps with a fault of ours only.
     const lines = (code === "INTERNAL" ? (stack ?? message) : message).split("\n");
-    surroundings.stderr.write(lines.map((line) => `pod-rebalancer: ${cleanText(line)}\n`).join(""));
+    const shown = lines.map((line) => cleanText(maskedText(line, surroundings.masker)));
+    surroundings.stderr.write(shown.map((line) => `pod-rebalancer: ${line}\n`).join(""));
     return code === "CONFIG_INVALID" ? 2 : 1;
   }
 }

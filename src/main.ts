@@ -4,10 +4,14 @@
 import { commandLine } from "./command-line.ts";
 import { endProcess } from "./end-process.ts";
 import { RebalancerError } from "./errors.ts";
+import { maskedText } from "./masking/exits.ts";
+import { createMasker } from "./masking/masker.ts";
 import { cleanText } from "./text.ts";
 
 /** How long what a run has left behind may hold the process up. */
 const LAST_WAIT_MILLIS = 2_000;
+
+const masker = createMasker();
 
 /**
  * Aborts at the first SIGTERM or SIGINT; the next one of the same kind ends the process at once (but not in a container). Aborts also at an
@@ -22,7 +26,8 @@ function toldToStop(): AbortSignal {
   // Rejections that are not handled come here, too.
   process.on("uncaughtException", (thrown: unknown) => {
     const message = `an error outside of any step: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
-    if (isOver || stop.signal.aborted) process.stderr.write(`pod-rebalancer: ${cleanText(message)}\n`);
+    if (isOver || stop.signal.aborted)
+      process.stderr.write(`pod-rebalancer: ${cleanText(maskedText(message, masker))}\n`);
     else stop.abort(new RebalancerError("INTERNAL", message, { cause: thrown }));
   });
   return stop.signal;
@@ -30,7 +35,8 @@ function toldToStop(): AbortSignal {
 
 /** What comes of a run is reported; nothing that is thrown later changes it. */
 let isOver = false;
-process.exitCode = await commandLine(process.argv.slice(2), process, toldToStop);
+const { env, stdout, stderr } = process;
+process.exitCode = await commandLine(process.argv.slice(2), { env, stdout, stderr, masker }, toldToStop);
 isOver = true;
 // All is said and done: a plugin or a mount that hangs, or a reader that does not read, must not hold up the Job.
 const { exitCode } = process;

@@ -17,7 +17,7 @@ import { eventSink } from "./kubernetes/events.ts";
 import { withServerTime } from "./kubernetes/server-time.ts";
 import { createNarrator, linesTo } from "./logging/logger.ts";
 import { pushSink } from "./logging/push.ts";
-import { maskedError, maskedNarrator, maskedSinks } from "./masking/exits.ts";
+import { maskedNarrator, maskedSinks } from "./masking/exits.ts";
 import { createMasker, type Masker } from "./masking/masker.ts";
 import { kafkaSecrets } from "./masking/secrets.ts";
 import { createMetricsSource } from "./metrics/fetch.ts";
@@ -35,6 +35,8 @@ export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
+  /** Stands before all that is written. */
+  readonly masker: Masker;
 }
 
 /** How a run waits, and how it reaches its servers. */
@@ -52,35 +54,15 @@ const OUTSIDE: Outside = {
  * One run against a real cluster, with log, Event and the wanted output.
  *
  * @param outside - the machine's own by default.
- * @throws RebalancerError for a fault of ours only, without a secret of the run.
  */
 export async function runOnce(
   config: Config,
-  surroundings: Surroundings,
+  { env, stdout, stderr, masker }: Surroundings,
   signal: AbortSignal,
   outside = OUTSIDE,
 ): Promise<RunReport> {
-  const masker = maskerFor(config);
-  try {
-    return await runMasked({ ...outside, config, run: identityOf(config), masker }, surroundings, signal);
-  } catch (thrown) {
-    throw maskedError(thrown, masker);
-  }
-}
-
-/** Knows what the run is openly about, and what proves who we are to brokers; who connects to a server teaches it the rest. */
-function maskerFor({ kubernetes, kafka }: Config): Masker {
-  const { namespace, labelSelector, context } = kubernetes;
-  const masker = createMasker(["pod-rebalancer", namespace, labelSelector, context ?? "", kafka?.group ?? ""]);
-  if (kafka) masker.learn(kafkaSecrets(kafka.security));
-  return masker;
-}
-
-async function runMasked(
-  { config, run, masker, ...outside }: Omit<Parts, "narrator" | "sinks">,
-  { env, stdout, stderr }: Surroundings,
-  signal: AbortSignal,
-): Promise<RunReport> {
+  const run = identityOf(config);
+  instruct(masker, config);
   const destination = linesTo(stderr);
   const log = maskedNarrator(createNarrator({ level: config.logLevel, run, destination }), masker);
   const narrator = config.output === "table" && stderr.isTTY ? butForTheEnd(log) : log;
@@ -110,6 +92,13 @@ function tellEndpoint(
   if (anonymous) narrator.warn(`Nothing proves to the Kubernetes API who we are: ${identity} has no credentials.`);
 }
 
+/** Of what the run is openly about, and of what proves who we are to brokers; who connects to a server teaches it the rest. */
+function instruct(masker: Masker, { kubernetes, kafka }: Config): void {
+  const { namespace, labelSelector, context } = kubernetes;
+  masker.show(["pod-rebalancer", namespace, labelSelector, context ?? "", kafka?.group ?? ""]);
+  if (kafka) masker.learn(kafkaSecrets(kafka.security));
+}
+
 /** At a terminal the table says how the run ended; the log need not say it again. */
 function butForTheEnd(narrator: Narrator): Narrator {
   return {
@@ -129,7 +118,7 @@ export async function runDemoOnce(
 ): Promise<RunReport> {
   const args = ["-n", namespace, "-l", labelSelector, "--prometheus-endpoint", prometheus.href, "--no-dry-run"];
   const config = await loadConfig("run", args, { env: {} });
-  const masker = maskerFor(config);
+  const masker = createMasker();
   const parts = { ...OUTSIDE, config, run: identityOf(config), masker, clock, narrator, sinks: [] };
   return await rebalanceAt({ url: kubernetes }, parts, signal);
 }

@@ -26,12 +26,15 @@ export function maskedSinks(sinks: readonly Sink[], masker: Masker): Sink[] {
   return sinks.map((sink) => ({ ...sink, write: (report, signal) => sink.write(without(report), signal) }));
 }
 
-/** What a terminal would not show may stand in the middle of a secret, so it is looked for in the clean text. */
-function maskedText(text: string, masker: Masker): string {
-  const clean = text.split("\n").map(cleanText).join("\n");
+/** The text without secrets. What a terminal would not show may stand in the middle of one, so they are looked for in the clean text. */
+export function maskedText(text: string, masker: Masker): string {
+  const clean = PRINTABLE.test(text) ? text : text.split("\n").map(cleanText).join("\n");
   const shown = masker.mask(clean);
   return shown === clean ? text : shown;
 }
+
+/** Most texts, which need no cleaning. */
+const PRINTABLE = /^[ -~]*$/;
 
 function maskedFields(fields: object, masker: Masker): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, fieldOf(name, value, masker)]));

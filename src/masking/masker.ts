@@ -3,6 +3,8 @@
 import { type Decoded, decodings } from "./decodings.ts";
 
 export interface Masker {
+  /** What is shown anyway (the namespace, say): a secret that is part of it is none, and neither is a part of a secret. */
+  show(words: Iterable<string>): void;
   /** From now on these are secret, one after the other; what they are called, and by whom they were issued, does not matter. */
   learn(secrets: Iterable<string>): void;
   /**
@@ -24,13 +26,10 @@ const SHORTEST = 5;
 /** No message, name or page for people is longer; nor is anything shown that is. */
 const MOST_CHARACTERS = 2 ** 20;
 
-/**
- * @param open - what is shown anyway (the namespace, say): a secret that is part of it is none, and neither is a part of a secret.
- */
-export function createMasker(open: readonly string[] = []): Masker {
+export function createMasker(): Masker {
   const known = new Set<string>();
   const index = createIndex();
-  const openly = open.map((word) => textOf(decodings(word)[0]));
+  const openly: string[] = [];
 
   function isSecret(run: string): boolean {
     if (openly.some((word) => word.includes(run))) return false;
@@ -38,10 +37,16 @@ export function createMasker(open: readonly string[] = []): Masker {
   }
 
   return {
+    show(words) {
+      for (const word of words) openly.push(textOf(decodings(word)[0]));
+    },
     learn(secrets) {
       for (const secret of secrets) {
         if (known.has(secret)) continue;
+        const part = secret.length >= FRAGMENT_OF_WORDS && [...known].some((other) => other.includes(secret));
         known.add(secret);
+        // Each of its fragments is one of the other's.
+        if (part) continue;
         for (const form of linesOf(secret).flatMap((line) => [line, ...base64Of(line)])) {
           for (const layer of decodings(form)) index.add(textOf(layer));
         }
@@ -50,6 +55,7 @@ export function createMasker(open: readonly string[] = []): Masker {
     mask(words) {
       if (known.size === 0) return words;
       if (words.length > MOST_CHARACTERS) return `${this.mask(words.slice(0, MOST_CHARACTERS))}…`;
+      if (AS_IT_STANDS.test(words) && !index.mayBeIn(words)) return words;
       const spans = decodings(words).flatMap((layer) => spansIn(layer, index, isSecret));
       return spans.length === 0 ? words : without(spans, words);
     },
@@ -66,6 +72,9 @@ export function masked(secrets: readonly string[], words: string): string {
 function textOf(decoded: Decoded | undefined): string {
   return decoded?.bytes.toString("latin1") ?? "";
 }
+
+/** Text of ASCII without escapes, which is most that is said: there is nothing to undo in it. */
+const AS_IT_STANDS = /^[ -$'-*,-[\]-~]*$/;
 
 /** Of a key in PEM the lines around it are no secret. */
 function linesOf(secret: string): string[] {
@@ -84,12 +93,14 @@ function base64Of(secret: string): string[] {
     const whole = Math.floor((padded.length * 4) / 3);
     return padded.toString("base64").slice(first, whole);
   });
-  return forms.flatMap((form) => [form, form.replaceAll("+", "-").replaceAll("/", "_")]);
+  return [...new Set(forms.flatMap((form) => [form, form.replaceAll("+", "-").replaceAll("/", "_")]))];
 }
 
 /** Finds fragments of secrets. All are texts of one byte a character. */
 interface Index {
   add(secret: string): void;
+  /** Quick, for text of one byte a character; true of more than has a secret. */
+  mayBeIn(text: string): boolean;
   /** Quick, and true of more than `hasFragment` and `shortAt` are. */
   mayBeginAt(bytes: Buffer, at: number): boolean;
   hasFragment(fragment: string): boolean;
@@ -118,6 +129,13 @@ function createIndex(): Index {
         beginnings[hashAt(bytes, at)] = 1;
       }
     },
+    mayBeIn(text) {
+      for (let at = 0; at + SHORTEST <= text.length; at += 1) {
+        if (beginnings[hashIn(text, at)] === 0) continue;
+        if (fragments.has(text.slice(at, at + FRAGMENT)) || short.size > 0) return true;
+      }
+      return false;
+    },
     mayBeginAt: (bytes, at) => beginnings[hashAt(bytes, at)] === 1,
     hasFragment: (fragment) => fragments.has(fragment),
     shortAt(bytes, at) {
@@ -131,10 +149,17 @@ function createIndex(): Index {
   };
 }
 
-/** Of four bytes; those behind the end count as 0. */
+/** Of four bytes, all before the end. */
 function hashAt(bytes: Buffer, at: number): number {
-  const halves = ((bytes[at] ?? 0) << 8) ^ (bytes[at + 1] ?? 0);
-  return (halves ^ ((bytes[at + 2] ?? 0) << 5) ^ ((bytes[at + 3] ?? 0) << 11)) & 0xff_ff;
+  return hashOf(bytes[at] ?? 0, bytes[at + 1] ?? 0, bytes[at + 2] ?? 0, bytes[at + 3] ?? 0);
+}
+
+function hashIn(text: string, at: number): number {
+  return hashOf(text.charCodeAt(at), text.charCodeAt(at + 1), text.charCodeAt(at + 2), text.charCodeAt(at + 3));
+}
+
+function hashOf(first: number, second: number, third: number, fourth: number): number {
+  return ((first << 8) ^ second ^ (third << 5) ^ (fourth << 11)) & 0xff_ff;
 }
 
 /** Names are joined by dashes: "orders" does not stand alone in "orders-7d4f". */

@@ -3,6 +3,7 @@
 import { Writable } from "node:stream";
 
 import { commandLine } from "../../src/command-line.ts";
+import { createMasker } from "../../src/masking/masker.ts";
 import type { Outside } from "../../src/wire.ts";
 import { type Ended, endedWith, type Environment, linesOf } from "./product.ts";
 // What the product loads late is loaded first: to wait for the test runner's loader is not a part of any run.
@@ -20,7 +21,7 @@ export interface Invocation {
 
 export async function runHere({ args, env, outside, signal = NEVER }: Invocation): Promise<Ended> {
   const [stdout, stderr] = [collector(), collector()];
-  const exitCode = await commandLine(args, { env, stdout, stderr }, () => signal, outside);
+  const exitCode = await commandLine(args, { env, stdout, stderr, masker: createMasker() }, () => signal, outside);
   const texts = { stdout: stdout.text(), stderr: stderr.text() };
   return endedWith(exitCode, { ...texts, lines: linesOf(texts.stderr) });
 }
