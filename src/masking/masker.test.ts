@@ -152,7 +152,7 @@ describe("a secret", () => {
 
   it.each([
     ["hunter2", "root:hunter2@db, password=hunter2.", "root:…@db, password=…."],
-    ["hunter2", "hunter2-of-the-pod", "hunter2-of-the-pod"],
+    ["hunter2", "my_hunter2-of-the-pod", "my_…-of-the-pod"],
     ["orders", "pod orders-7d4f of Deployment/orders", "pod orders-7d4f of Deployment/…"],
     ["true", "it is true", "it is true"],
     ["pod", "pod", "pod"],

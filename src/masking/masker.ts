@@ -20,7 +20,7 @@ const FRAGMENT = 8;
 /** So many, where they read like words: "password" is no part of a secret that ends in "-password", as far as anybody can tell. */
 const FRAGMENT_OF_WORDS = 12;
 
-/** A secret that is shorter than a fragment is masked where it stands alone, and one that is still shorter may well be any word. */
+/** A shorter secret may well be any word. One that is shorter than a fragment and reads like a word is masked where it stands alone. */
 const SHORTEST = 5;
 
 /** No message, name or page for people is longer; nor is anything shown that is. */
@@ -104,7 +104,7 @@ interface Index {
   /** Quick, and true of more than `hasFragment` and `shortAt` are. */
   mayBeginAt(bytes: Buffer, at: number): boolean;
   hasFragment(fragment: string): boolean;
-  /** The length of a secret that is shorter than a fragment and stands alone there; 0: none. */
+  /** The length of a secret there that is shorter than a fragment, and stands alone if it reads like a word; 0: none. */
   shortAt(bytes: Buffer, at: number): number;
   /** Whether a secret that reads like words, and is shorter than what is masked of these, is in it. */
   holdsWhole(run: string): boolean;
@@ -139,9 +139,11 @@ function createIndex(): Index {
     mayBeginAt: (bytes, at) => beginnings[hashAt(bytes, at)] === 1,
     hasFragment: (fragment) => fragments.has(fragment),
     shortAt(bytes, at) {
-      if (short.size === 0 || isWordAt(bytes, at - 1)) return 0;
+      if (short.size === 0) return 0;
       for (let length = FRAGMENT - 1; length >= SHORTEST; length -= 1) {
-        if (!isWordAt(bytes, at + length) && short.has(bytes.toString("latin1", at, at + length))) return length;
+        const found = bytes.toString("latin1", at, at + length);
+        const alone = !isWordAt(bytes, at - 1) && !isWordAt(bytes, at + length);
+        if (short.has(found) && (alone || !WORDS.test(found))) return length;
       }
       return 0;
     },

@@ -413,12 +413,33 @@ describe("the secrets of the push", { concurrent: true }, () => {
   });
 });
 
+/** Takes PLAIN, and then refuses the login in these words. */
+function refuseLogin(socket: Socket, words: string): void {
+  socket.on("data", (request) => {
+    const correlation = request.subarray(8, 12);
+    const taken = [Buffer.of(0, 0, 0, 0, 0, 1, 0, 5), Buffer.from("PLAIN")];
+    const told = Buffer.from(words);
+    const refused = [Buffer.of(0, 0, SASL_AUTHENTICATION_FAILED, told.length + 1), told, Buffer.of(1), Buffer.alloc(9)];
+    const isHandshake = request.readInt16BE(4) === SASL_HANDSHAKE;
+    const answer = Buffer.concat([correlation, ...(isHandshake ? taken : refused)]);
+    const length = Buffer.alloc(4);
+    length.writeInt32BE(answer.length);
+    socket.write(Buffer.concat([length, answer]));
+  });
+}
+
+const SASL_HANDSHAKE = 17;
+const SASL_AUTHENTICATION_FAILED = 58;
+
 /** What stands in for a broker; a connection to it is one socket. */
 const BROKERS: readonly (readonly [string, (socket: Socket) => void])[] = [
   ["repeats what it was asked", (socket) => socket.pipe(socket)],
   ["serves pages", (socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")],
   ["resets", (socket) => socket.resetAndDestroy()],
   ["says nothing", () => {}],
+  ["tells the password", (socket) => refuseLogin(socket, `no ${SECRETS.kafkaPassword}`)],
+  ["tells it for HTML", (socket) => refuseLogin(socket, `no ${SECRETS.kafkaPassword.replaceAll("-", "&#45;")}`)],
+  ["tells the half of it", (socket) => refuseLogin(socket, `no ${SECRETS.kafkaPassword.slice(0, 14)}`)],
 ];
 
 /** Where it listens. */
@@ -453,12 +474,13 @@ async function runWith(scene: Scene, bootstrap: string, clientConfig: string): P
 }
 
 describe("the secrets for Kafka", { concurrent: true }, () => {
-  it.each(BROKERS)("are not shown, and nothing is removed, where a broker %s", async (_name, serve) => {
+  it.each(BROKERS)("are not shown, and nothing is removed, where a broker %s", async (name, serve) => {
     await using scene = await startScene();
     await using broker = await startBroker(serve);
     const ended = await runWith(scene, broker.address, LOGIN);
     expect(ended.exitCode).toBe(1);
     expect(ended.stderr).toContain(broker.address);
+    if (name.startsWith("tells")) expect(ended.said).toMatch(/the broker refuses the login; .*\(no …/);
     expect(leaks(ended)).toEqual([]);
     expect(scene.removed()).toEqual([]);
   });
