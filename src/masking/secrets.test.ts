@@ -15,6 +15,11 @@ describe("what is secret of a request", () => {
     expect(secretsOf({ url: new URL(url) }, headers)).toEqual(expect.arrayContaining(secrets));
   });
 
+  it("is no switch of the address", () => {
+    const found = secretsOf({ url: new URL("http://host/?partial_response=false&token=t0k") });
+    expect(found.filter(Boolean)).toEqual(["t0k"]);
+  });
+
   it("is the key for TLS, and not whom we act as", () => {
     const found = secretsOf({ url: new URL("https://host/"), tls: { key: "KEY" } }, { "impersonate-user": "deployer" });
     expect(found.filter(Boolean)).toEqual(["KEY"]);

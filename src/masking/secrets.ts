@@ -15,11 +15,13 @@ export function secretsOf({ url, tls }: Endpoint, credentials: Headers = {}): st
   const headers = Object.entries(credentials).filter(([name]) => !NO_SECRET.has(name));
   const { username, password } = url;
   const basic = password && `Basic ${Buffer.from(`${decoded(username)}:${decoded(password)}`).toString("base64")}`;
-  // A parameter without a value is a bare token.
-  const parameters = [...url.searchParams].map(([name, value]) => value || name);
+  // A parameter without a value is a bare token; a switch (`partial_response=false`) is none.
+  const parameters = [...url.searchParams].map(([name, value]) => value || name).filter((text) => !SWITCH.test(text));
   const key = typeof tls?.key === "string" ? [tls.key] : [];
   return [...[...headers.map(([, value]) => value), basic].flatMap(partsOf), ...parameters, ...key];
 }
+
+const SWITCH = /^(true|false)$/i;
 
 /** Whom we act as is what a refusal must tell. */
 const NO_SECRET: ReadonlySet<string> = new Set(["impersonate-user"]);
