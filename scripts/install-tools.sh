@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs what the slower suites need, where it is missing: real metrics engines, what builds and runs images.
+# Installs what the slower suites need, where it is missing: real metrics engines, what builds and runs images, what keeps cores busy.
 # The unit and fault suites need only Node and `npm ci`.
 set -euo pipefail
 
 missing=()
-for name in prometheus prometheus-pushgateway prometheus-alertmanager victoria-metrics jq buildah podman runc debootstrap; do
+for name in prometheus prometheus-pushgateway prometheus-alertmanager victoria-metrics jq buildah podman runc debootstrap stress-ng; do
   command -v "$name" >/dev/null || missing+=("$name")
 done
 command -v mvn >/dev/null || missing+=(maven)

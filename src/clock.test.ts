@@ -6,7 +6,7 @@ describe("the machine's clock", () => {
   it("tells the time, and never steps back", () => {
     const [first, second] = [systemClock.now(), systemClock.now()];
     expect(second.getTime()).toBeGreaterThanOrEqual(first.getTime());
-    expect(Math.abs(first.getTime() - Date.now())).toBeLessThan(60_000);
+    expect(Math.abs(first.getTime() - new Date().getTime())).toBeLessThan(60_000);
   });
 
   it("sleeps, and wakes with the signal's reason when it aborts", async () => {

@@ -227,3 +227,27 @@ describe("the licences of what is bundled", () => {
     expect(() => licenceTexts([folder])).toThrow(message);
   });
 });
+
+describe(".ci/run", () => {
+  const steps = [...read(".ci/run").matchAll(/^step \w+ (?:.*npm run -s )?(\S+)/gm)].map(([, command = ""]) => command);
+
+  it.each(["test:built", "test:engines", "test:kafka", "test:e2e", "test:loop", "test:image"])(
+    "compiles and fetches what is needed before %s, in a step of its own",
+    (suite) => {
+      const [tools, harness, tests] = ["tools", "build:harness", suite].map((step) => steps.indexOf(step));
+      expect(tools).toBeGreaterThanOrEqual(0);
+      expect(harness).toBeGreaterThan(tools ?? Number.NaN);
+      expect(tests).toBeGreaterThan(harness ?? Number.NaN);
+    },
+  );
+
+  it("makes in that step whatever a test would make", () => {
+    const makers = globSync("test/{harness,image}/*.ts", { cwd: ROOT }).flatMap((path) => {
+      const text = read(path);
+      return /ensureCached\(|"podman", \["import"/.test(text) ? [path.replace(/^.*\//, "./")] : [];
+    });
+    const prepared = read("test/harness/prepare.ts");
+    expect(makers.toSorted()).toEqual(["./base.ts", "./build.ts", "./kafka.ts", "./librdkafka.ts"]);
+    for (const maker of makers) expect(prepared).toContain(maker.replace("./", "/"));
+  });
+});

@@ -160,7 +160,7 @@ describe("a proxy before the metrics server", { concurrent: true }, () => {
 
 /** Rows of six series each, of the present. */
 function found(...metrics: readonly object[]): Misbehaviour {
-  const result = metrics.map((metric) => ({ metric, value: [Date.now() / 1_000, "6"] }));
+  const result = metrics.map((metric) => ({ metric, value: [new Date().getTime() / 1_000, "6"] }));
   return says(200, { status: "success", data: { resultType: "vector", result } });
 }
 

@@ -1,8 +1,4 @@
-/**
- * Builds the binaries the tests need that no package manager brings, once, into a cache outside the checkout.
- *
- * As a script (`node test/harness/build.ts`) it fills the cache, so that no test waits for a compiler.
- */
+/** Builds the binaries the tests need that no package manager brings, once, into a cache outside the checkout. */
 
 import { execFile, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -26,6 +22,8 @@ const INSTALLED = {
 } as const;
 
 type Tool = "controlplane" | keyof typeof INSTALLED;
+
+export const TOOLS: readonly Tool[] = ["controlplane", "kwok", "kustomize", "vmalert"];
 type Component = "etcd" | "kube-apiserver" | "kube-controller-manager" | "kube-scheduler" | "kubectl";
 
 /** The program and the arguments that come before a component's own flags. */
@@ -163,14 +161,5 @@ async function createLock(path: string): Promise<boolean> {
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
     throw error;
-  }
-}
-
-if (import.meta.main) {
-  // One at a time: two Go builds at once need more memory than a small machine has.
-  for (const tool of ["controlplane", ...(Object.keys(INSTALLED) as (keyof typeof INSTALLED)[])] as const) {
-    const started = performance.now();
-    const path = await ensureTool(tool);
-    process.stdout.write(`${tool}: ${path} (${((performance.now() - started) / 1_000).toFixed(1)} s)\n`);
   }
 }

@@ -9,10 +9,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 
-import { ensureKafka } from "./kafka.ts";
+import { classPathOf, ensureKafka } from "./kafka.ts";
 import { failInCi } from "./processes.ts";
-
-const FOLDER = join(import.meta.dirname, "kafka");
 
 /** The assignors whose vectors are checked in, and how many groups of each. */
 const GROUPS = {
@@ -53,9 +51,13 @@ export async function answersTo(assignor: string, lines: readonly string[]): Pro
   return await goldenVectors([assignor], `${lines.join("\n")}\n`);
 }
 
+/** What `java` is started with; the program is compiled once. */
+export async function goldenVectorsCommand(): Promise<readonly string[]> {
+  return ["-XX:TieredStopAtLevel=1", "-cp", await classPathOf("GoldenVectors"), "GoldenVectors"];
+}
+
 async function goldenVectors(args: readonly string[], input = ""): Promise<string[]> {
-  const java = ["-XX:TieredStopAtLevel=1", "-cp", join(await ensureKafka(), "*"), join(FOLDER, "GoldenVectors.java")];
-  const running = run("java", [...java, ...args], { maxBuffer: 256 * 1024 * 1024 });
+  const running = run("java", [...(await goldenVectorsCommand()), ...args], { maxBuffer: 256 * 1024 * 1024 });
   running.child.stdin?.end(input);
   const { stdout } = await running;
   return stdout.trimEnd().split("\n");

@@ -94,15 +94,20 @@ export async function pythonCommand(script: "consumer.py" | "producer.py" | "top
 
 /** How the consumer with the Java client is started; compiled once, or each of eight processes would do it for itself. */
 export async function javaConsumerCommand(): Promise<Launch> {
+  return { program: "java", args: ["-Xmx64m", ...SMALL_JVM, "-cp", await classPathOf("Consumer"), "Consumer"] };
+}
+
+/** The class path of a program of this folder that consists of one file: Kafka's jars and its own classes. */
+export async function classPathOf(program: "Consumer" | "GoldenVectors"): Promise<string> {
   const jars = await ensureKafka();
-  const source = join(FOLDER, "Consumer.java");
+  const source = join(FOLDER, `${program}.java`);
   const sources = [readFileSync(POM), readFileSync(source)];
-  const classes = await ensureCached(cachedPath("kafka-consumer", sources), async (scratch) => {
+  const classes = await ensureCached(cachedPath(`kafka-${program.toLowerCase()}`, sources), async (scratch) => {
     const target = join(scratch, "classes");
     await run("javac", ["-d", target, "-cp", join(jars, "*"), source]);
     return target;
   });
-  return { program: "java", args: ["-Xmx64m", ...SMALL_JVM, "-cp", `${join(jars, "*")}:${classes}`, "Consumer"] };
+  return `${join(jars, "*")}:${classes}`;
 }
 
 /** Starts a broker with an empty log of its own. */

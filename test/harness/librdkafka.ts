@@ -68,9 +68,14 @@ export async function librdkafkaMissing(): Promise<string | undefined> {
 
 /** The vectors of these groups, as the golden files have them. */
 export async function librdkafkaVectors(assignor: LibrdkafkaAssignor, from: number, count: number): Promise<string> {
-  const program = await ensureCached(programPath(), build);
+  const program = await ensureLibrdkafkaVectors();
   const { stdout } = await run(program, [assignor, String(from), String(count)], { maxBuffer: 256 * 1024 * 1024 });
   return stdout;
+}
+
+/** @returns the path of the program that asks the assignors. */
+export async function ensureLibrdkafkaVectors(): Promise<string> {
+  return await ensureCached(programPath(), build);
 }
 
 async function ensureArchive(): Promise<string> {
