@@ -25,6 +25,7 @@ export interface Kafka extends AsyncDisposable {
   readonly guarded: { readonly sasl: string; readonly mutualTls: string };
   readonly directory: string;
   createTopic(name: string, partitions: number): Promise<void>;
+  deleteTopic(name: string): Promise<void>;
 }
 
 /** Adds a listener with SASL over TLS, one that wants a client certificate, and rights, which the users do not have. */
@@ -132,13 +133,16 @@ export async function startKafka(guard?: Guard): Promise<Kafka> {
     bootstrap,
     guarded: { sasl: `127.0.0.1:${saslPort}`, mutualTls: `127.0.0.1:${tlsPort}` },
     directory,
-    async createTopic(name, partitions) {
-      const { program, args: script, env } = await pythonCommand("topic.py");
-      const options = { env: { ...process.env, ...env } };
-      await run(program, [...script, bootstrap, name, String(partitions)], options);
-    },
+    createTopic: (name, partitions) => changeTopic(bootstrap, name, partitions),
+    deleteTopic: (name) => changeTopic(bootstrap, name, 0),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+async function changeTopic(bootstrap: string, name: string, partitions: number): Promise<void> {
+  const { program, args: script, env } = await pythonCommand("topic.py");
+  const options = { env: { ...process.env, ...env } };
+  await run(program, [...script, bootstrap, name, String(partitions)], options);
 }
 
 /** Milliseconds since 1970, the level, the message: `%1$tQ`. */

@@ -12,6 +12,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { BUNDLE } from "../../scripts/build.ts";
 import { systemClock } from "../../src/clock.ts";
 import { RebalancerError } from "../../src/errors.ts";
+import { contradictionWithin, unsettledPartitions } from "../../src/forecast/consistency.ts";
 import { readClientConfig } from "../../src/kafka/admin/client-config.ts";
 import { createKafkaGroupSource, type KafkaGroupOptions } from "../../src/kafka/admin/source.ts";
 import type { ConsumerGroup } from "../../src/kafka/group.ts";
@@ -258,6 +259,34 @@ describe.skipIf(missing !== undefined)("a group on a real broker", { timeout: PA
     }
   });
 
+  /** Why nothing may be decided on what is known of the group, or what is owned in it. */
+  function verdictOn(group: ConsumerGroup): string {
+    const why = contradictionWithin(group) ?? unsettledPartitions(group);
+    if (group.state !== "Stable" || why !== undefined) return "unknown";
+    const owned = group.members.flatMap((member) => member.owned);
+    return owned
+      .map(({ topic, partition }) => `${topic}-${partition}`)
+      .toSorted()
+      .join();
+  }
+
+  it("is not taken for known where its topic is deleted, or made anew with fewer partitions", async () => {
+    await kafka.createTopic("fleeting", 4);
+    await start("rd-fleeting", ["a", "b"], () => ({
+      client: "librdkafka",
+      topic: "fleeting",
+      settings: COOPERATIVE,
+    }));
+    expect(verdictOn(await readSettled("rd-fleeting"))).toBe("fleeting-0,fleeting-1,fleeting-2,fleeting-3");
+    await kafka.deleteTopic("fleeting");
+    expect(verdictOn(await read("rd-fleeting"))).toBe("unknown");
+    await kafka.createTopic("fleeting", 2);
+    // Until its members have seen it they own four partitions of a topic that has two.
+    for (let look = 0; look < 5; look += 1) {
+      expect(verdictOn(await read("rd-fleeting"))).toMatch(/^(unknown|fleeting-0,fleeting-1)$/);
+    }
+  });
+
   it("is read from the first bootstrap server that answers", async () => {
     const bootstrapServers = ["127.0.0.1:1", "nowhere.invalid:9092", kafka.bootstrap];
     expect(await read("rd-range", { bootstrapServers })).toMatchObject({ name: "rd-range" });
@@ -351,7 +380,7 @@ describe.skipIf(missing !== undefined)("a group on a real broker", { timeout: PA
     it("is not read by another protocol than the listener's", async () => {
       const { sasl, mutualTls } = kafka.guarded;
       const expected = expect.stringContaining("expected security.protocol");
-      expect(await failure([], mutualTls)).toEqual(["TLS_FAILED", expected]);
+      expect(await failure(["security.protocol=PLAINTEXT"], mutualTls)).toEqual(["TLS_FAILED", expected]);
       expect(await failure(["security.protocol=SSL", ...TRUST], kafka.bootstrap)).toEqual(["TLS_FAILED", expected]);
       expect(await failure(["security.protocol=SSL", ...TRUST], sasl)).toEqual(["CONNECTION_FAILED", expected]);
       const [code, message] = await failure([...login("PLAIN", "ann", PASSWORD), ...IDENTITY], mutualTls);
