@@ -584,6 +584,13 @@ const GUARDS: readonly Guard[] = [
     tests: ["src/kafka/admin/source.test.ts"],
   },
   {
+    prevents: "fills its memory with what is a few bytes in an answer from Kafka",
+    file: "src/kafka/admin/bounded-reader.ts",
+    code: "if (this.#items > MOST_ITEMS)",
+    instead: "if (false)",
+    tests: ["src/kafka/admin/bounded-reader.test.ts"],
+  },
+  {
     prevents: "takes an answer from Kafka for one to another request",
     file: "src/kafka/admin/frames.ts",
     code: "if (correlationId !== asked?.correlationId) {",

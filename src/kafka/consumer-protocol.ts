@@ -72,6 +72,9 @@ interface Reader {
   left(): number;
 }
 
+/** Of topics or partitions of one member; a cluster has 200,000 partitions at most. */
+const MOST_ITEMS = 250_000;
+
 /** Each read throws a RangeError where the bytes end too early. */
 function createReader(all: Uint8Array): Reader {
   const view = new DataView(all.buffer, all.byteOffset, all.byteLength);
@@ -97,7 +100,8 @@ function createReader(all: Uint8Array): Reader {
     list(item) {
       const count = reader.int32();
       const items = [];
-      // Each is at least a byte: a count that is no count must not fill the memory.
+      // What is a few bytes here takes a hundred in memory.
+      if (count > MOST_ITEMS) throw new RangeError("that many are never owned by one");
       for (let index = 0; index < count; index += 1) items.push(item());
       return items;
     },

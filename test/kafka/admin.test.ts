@@ -47,6 +47,17 @@ function login(mechanism: string, username: string, password: string): string[] 
   ];
 }
 
+/** Why nothing may be decided on what is known of the group, or what is owned in it. */
+function verdictOn(group: ConsumerGroup): string {
+  const why = contradictionWithin(group) ?? unsettledPartitions(group);
+  if (group.state !== "Stable" || why !== undefined) return "unknown";
+  const owned = group.members.flatMap((member) => member.owned);
+  return owned
+    .map(({ topic, partition }) => `${topic}-${partition}`)
+    .toSorted()
+    .join();
+}
+
 const missing = await kafkaMissing();
 if (missing !== undefined) process.stderr.write(`SKIPPED: the Kafka adapter: ${missing}\n`);
 
@@ -258,17 +269,6 @@ describe.skipIf(missing !== undefined)("a group on a real broker", { timeout: PA
       await joined?.stop();
     }
   });
-
-  /** Why nothing may be decided on what is known of the group, or what is owned in it. */
-  function verdictOn(group: ConsumerGroup): string {
-    const why = contradictionWithin(group) ?? unsettledPartitions(group);
-    if (group.state !== "Stable" || why !== undefined) return "unknown";
-    const owned = group.members.flatMap((member) => member.owned);
-    return owned
-      .map(({ topic, partition }) => `${topic}-${partition}`)
-      .toSorted()
-      .join();
-  }
 
   it("is not taken for known where its topic is deleted, or made anew with fewer partitions", async () => {
     await kafka.createTopic("fleeting", 4);

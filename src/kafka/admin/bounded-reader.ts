@@ -1,5 +1,8 @@
 import { Reader } from "@platformatic/kafka";
 
+/** In all arrays of an answer: what is a few bytes there takes a hundred in memory. 10,000 partitions with five replicas are 60,000. */
+const MOST_ITEMS = 250_000;
+
 /**
  * The client library's reader of Kafka's types, which never goes back nor beyond the end, whatever the bytes say: the library's own
  * takes a negative length for a step back, and a count for true, so that a few bytes keep it busy, or fill the memory, without an end.
@@ -7,6 +10,8 @@ import { Reader } from "@platformatic/kafka";
  * Each read throws a RangeError where the bytes end too early or a length cannot be.
  */
 export class BoundedReader extends Reader {
+  #items = 0;
+
   constructor(bytes: Buffer) {
     super(Reader.from(bytes).buffer);
   }
@@ -49,6 +54,8 @@ export class BoundedReader extends Reader {
     if (count === -1) return null;
     // Each takes a byte at least.
     this.#insistOn(count);
+    this.#items += count;
+    if (this.#items > MOST_ITEMS) throw new RangeError(`there are more than ${MOST_ITEMS} items`);
     const items: Item[] = [];
     for (let index = 0; index < count; index += 1) {
       items.push(read(this, index));
