@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 
 const MODULE = join(import.meta.dirname, "end-process.ts");
 
@@ -23,6 +23,7 @@ describe("the end of the process", () => {
         ${hangs}
         setImmediate(() => endProcess(3));`;
       const child = spawn(process.execPath, ["--input-type=module", "-e", script], { cwd: directory });
+      onTestFinished(() => void child.kill("SIGKILL"));
       expect(await once(child, "close")).toEqual([3, null]);
     } finally {
       rmSync(directory, { recursive: true });

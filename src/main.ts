@@ -33,6 +33,9 @@ function toldToStop(): AbortSignal {
   return stop.signal;
 }
 
+// What cannot be said on stderr, because its disk is full or its reader gone, must not change the exit code.
+process.stderr.on("error", () => undefined);
+
 /** What comes of a run is reported; nothing that is thrown later changes it. */
 let isOver = false;
 const { env, stdout, stderr } = process;

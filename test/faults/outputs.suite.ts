@@ -163,6 +163,12 @@ describe.runIf(existsSync("/dev/full"))("a full disk behind stdout", { concurren
     expect(JSON.parse(ended.stdout)).toMatchObject({ reason: "rotated" });
   });
 
+  it("behind stderr leaves a fault in the settings its exit code", async () => {
+    await using scene = await startScene();
+    using disk = fullDisk();
+    expect((await startWith(scene, ["run"], { stderr: disk.end }).ended).exitCode).toBe(2);
+  });
+
   it.each([["--help"], ["--version"], ["demo"]])("fails %s", async (command) => {
     using disk = fullDisk();
     const ended = await startProduct([command], {}, ["ignore", disk.end, "pipe"]).ended;
