@@ -1,8 +1,10 @@
+import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 
+import { fakeClient } from "../../test/fakes/kubernetes-client.ts";
 import { type Answer, type Loopback, startLoopback } from "../../test/fakes/loopback.ts";
 import { systemClock } from "../clock.ts";
-import { RebalancerError } from "../errors.ts";
+import { type ErrorCode, RebalancerError } from "../errors.ts";
 import { createHttpClient } from "../http.ts";
 import { createKubernetesClient, type KubernetesClient, type WirePod } from "./client.ts";
 import { evictPod, type EvictRequest } from "./evict.ts";
@@ -348,6 +350,32 @@ describe("after a doubtful answer", () => {
       throw new RebalancerError("TLS_FAILED", "bad record");
     };
     expect(await evict({ ...client, createEviction })).toMatchObject({ outcome: "accepted" });
+  });
+
+  it("whatever a proxy says under whatever code, a pod that goes was evicted, and one that stays may yet go", async () => {
+    const codes = fc.constantFrom<ErrorCode>(
+      "UNAUTHORIZED",
+      "FORBIDDEN",
+      "NOT_FOUND",
+      "CONFLICT",
+      "THROTTLED",
+      "REDIRECTED",
+    );
+    const bodies = fc.oneof(fc.string(), fc.json(), fc.constant('{"kind":"Status","status":"Failure"'));
+    await fc.assert(
+      fc.asyncProperty(codes, fc.integer({ min: 300, max: 599 }), bodies, fc.boolean(), async (...planted) => {
+        const [code, status, body, stays] = planted;
+        const seen = [RUNS, stays ? RUNS : TERMINATING];
+        const client = fakeClient({
+          getPod: async () => ({ value: seen.shift(), at: new Date(AT) }),
+          createEviction: () =>
+            Promise.reject(new RebalancerError(code, "planted", { reply: { status, headers: {}, body } })),
+        });
+        const reply = await evict(client).catch((thrown: RebalancerError) => thrown.code);
+        if (stays) expect(reply).toBe("EVICTION_FAILED");
+        else expect(reply).toMatchObject({ outcome: "accepted" });
+      }),
+    );
   });
 
   it("a dry run has nothing to look for", async () => {
