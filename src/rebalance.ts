@@ -1,4 +1,4 @@
-/** One run, from top to bottom: observe → assess → decide → act → report. */
+/** One run, from top to bottom: observe → assess → decide → act → check → report. */
 
 import { rotationOf, withAftermath } from "./aftermath.ts";
 import { deadlineOn } from "./clock.ts";

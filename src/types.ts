@@ -234,7 +234,7 @@ export interface PassedOver {
 
 export interface RotateDecision {
   readonly action: "rotate";
-  /** What it rests on; undefined with STRATEGY=balanced. */
+  /** What it rests on; undefined where the thresholds decided. */
   readonly forecast?: Forecast;
   /** One clause per threshold that was passed: "lag is uneven (5.24 > 0.5)". */
   readonly because: readonly string[];

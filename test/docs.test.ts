@@ -232,6 +232,8 @@ function wordsOf(line: string): string[] {
 
 /** Figures that the documentation gives: what the code says, and what operations.md says of it. */
 const FIGURES: readonly [path: string, code: string, told: string][] = [
+  ["src/wire.ts", "SAMPLE_MILLIS = 10_000", "and 10 s between its two samples"],
+  ["src/aftermath.ts", "PATIENCE_MILLIS = 90_000", "Looking back at a rotation that was forecast | 90 s"],
   ["src/kubernetes/client.ts", "CALL_DEADLINE_MILLIS = 10_000", "10 s (each page of a list is a call)"],
   ["src/kubernetes/client.ts", "PAGE_SIZE = 250", "One page (250 items) of a list"],
   ["src/kubernetes/client.ts", "MAX_LIST_BYTES = 16 * 2 ** 20", "16 MiB"],
@@ -349,4 +351,60 @@ describe("the manifests", () => {
     const [{ patch } = { patch: "" }] = kustomization("base").patches ?? [];
     expect(parse(patch)).toMatchObject([{ path: "/rules/0/resourceNames/0", value: name }]);
   });
+});
+
+/** The lines of a document, without those of its code blocks. */
+function linesOf(document: string): string[] {
+  return read(document).replaceAll(FENCE, "").split("\n");
+}
+
+function isRow(line = ""): boolean {
+  return line.startsWith("|");
+}
+
+function isDelimiter(line = ""): boolean {
+  return /^\|(?: *:?-+:? *\|)+$/.test(line);
+}
+
+describe.each(DOCUMENTS)("%s", (document) => {
+  it("has a delimiter row under the head of each table, and no other", () => {
+    const lines = linesOf(document);
+    for (const [at, line] of lines.entries()) {
+      const second = isRow(line) && isRow(lines[at - 1]) && !isRow(lines[at - 2]);
+      expect(isDelimiter(line), `${document}: ${line}`).toBe(second);
+      if (isRow(line) && !isRow(lines[at - 1])) expect(isRow(lines[at + 1]), `a table of one row: ${line}`).toBe(true);
+    }
+  });
+});
+
+describe("the contents", () => {
+  it.each(["docs/operations.md", "docs/runbook.md"])("of %s list every section", (document) => {
+    const lines = linesOf(document);
+    const first = lines.findIndex((line) => line.startsWith("## "));
+    const contents = lines.slice(0, first).join("\n");
+    const sections = lines.filter((line) => line.startsWith("## ") && line !== "## The alerts");
+    expect(sections.length).toBeGreaterThan(2);
+    for (const section of sections) expect(contents).toContain(`(#${anchorsOf(section)[0]})`);
+  });
+});
+
+it("the architecture names every interface through which a run knows the outside", () => {
+  const ports = [...read("src/ports.ts").matchAll(/^export interface (\w+)/gm)].map(([, name = ""]) => name);
+  // What these give and take, not what is behind them.
+  const values = new Set(["EvictRefusal", "HeldLock"]);
+  expect(ports).toContain("HistorySource");
+  for (const port of ports.filter((name) => !values.has(name))) {
+    expect(read("docs/architecture.md")).toMatch(new RegExp(`^\\| \`${port}\` +\\|`, "m"));
+  }
+});
+
+it("a decision that a later one replaces says so", () => {
+  let replaced = 0;
+  for (const path of globSync("docs/decisions/[0-9]*.md", { cwd: ROOT })) {
+    for (const [, , earlier = ""] of read(path).matchAll(/^Replaces\b([^\n]*?)\((\d{4}-[\w-]+\.md)\)/gm)) {
+      replaced += 1;
+      expect(read(join("docs/decisions", earlier))).toMatch(new RegExp(`^Replaced\\b.*\\(${basename(path)}\\)`, "m"));
+    }
+  }
+  expect(replaced).toBeGreaterThan(2);
 });

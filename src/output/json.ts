@@ -40,7 +40,7 @@ export interface JsonReport {
   readonly selector: string;
   readonly startedAt: string;
   readonly durationMillis: number;
-  /** By step that was begun: observe, lock, fetch, decide, act. */
+  /** By step that was begun: observe, lock, fetch, decide, act, check. */
   readonly stepMillis: Readonly<Partial<Record<Step, number>>>;
   readonly exitCode: ExitCode;
   readonly reason: Reason;
