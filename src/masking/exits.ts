@@ -36,8 +36,16 @@ export function maskedText(text: string, masker: Masker): string {
 /** Most texts, which need no cleaning. */
 const PRINTABLE = /^[ -~]*$/;
 
+/** The same object where nothing in it is masked: a report has one for each of thousands of pods. */
 function maskedFields(fields: object, masker: Masker): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, fieldOf(name, value, masker)]));
+  let shown: Record<string, unknown> | undefined;
+  for (const [name, value] of Object.entries(fields)) {
+    const field = fieldOf(name, value, masker);
+    if (field === value) continue;
+    shown ??= { ...fields };
+    shown[name] = field;
+  }
+  return shown ?? (fields as Record<string, unknown>);
 }
 
 function fieldOf(name: string, value: unknown, masker: Masker): unknown {
@@ -61,10 +69,15 @@ function maskedValue(value: unknown, masker: Masker): unknown {
   if (typeof value === "string") return maskedText(value, masker);
   if (typeof value !== "object" || value === null || value instanceof Date) return value;
   if (value instanceof Error) return maskedError(value, masker);
-  if (Array.isArray(value)) return value.map((entry) => maskedValue(entry, masker));
+  if (Array.isArray(value)) return maskedList(value, masker);
   if (value instanceof Set) return new Set([...value].map((entry) => maskedValue(entry, masker)));
   if (value instanceof Map) return new Map([...value].map((entry) => maskedValue(entry, masker) as [unknown, unknown]));
   return maskedFields(value, masker);
+}
+
+function maskedList(values: readonly unknown[], masker: Masker): readonly unknown[] {
+  const shown = values.map((entry) => maskedValue(entry, masker));
+  return shown.every((entry, at) => entry === values[at]) ? values : shown;
 }
 
 /** Deeper chains do not help anybody, and a chain may be a ring. */
