@@ -82,7 +82,7 @@ export default defineConfig({
           execArgv: ["--max-semi-space-size=4"],
         },
       },
-      { extends: true, test: { name: "slow", include: ["test/slow/**/*.test.ts"], testTimeout: 900 * seconds } },
+      { extends: true, test: { name: "slow", include: ["test/slow/**/*.test.ts"], testTimeout: 3_600 * seconds } },
     ],
     coverage: {
       provider: "v8",

@@ -1,10 +1,7 @@
-/** An in-memory group of pods behind the product's own interfaces, with a history for the verifier. */
+/** An in-memory group of pods behind the product's own interfaces, with a history of what was done. */
 
-import { readyPods } from "../../src/decision/gates.ts";
 import { RebalancerError } from "../../src/errors.ts";
-import { assignorOf, type ProtocolName } from "../../src/kafka/assignors/protocols.ts";
-import type { Clock, Cluster, EvictReply, GroupSource, HeldLock, Lock, MetricsSource } from "../../src/ports.ts";
-import { seededRandom, shuffled } from "../../src/random.ts";
+import type { Clock, Cluster, EvictReply, HeldLock, Lock, MetricsSource } from "../../src/ports.ts";
 import type {
   ControllerRef,
   PodInfo,
@@ -227,48 +224,6 @@ function fakeLock(world: World): Lock {
     },
     async release() {
       world.history.push({ what: "released", uid: world.workload.uid, at: world.clock.now().getTime() });
-    },
-  };
-}
-
-/** A consumer group of which the world knows nothing else: how the Ready pods of the moment share its partitions. */
-export interface FakeGroup {
-  readonly protocol: ProtocolName;
-  readonly partitions: number;
-  /** Decides who owns what, and which rates the partitions have. */
-  readonly seed: number;
-  readonly state: string;
-}
-
-export function fakeGroupSource(world: World, { protocol, partitions, seed, state }: FakeGroup): GroupSource {
-  const places = Array.from({ length: partitions }, (_, partition) => ({ topic: "orders", partition }));
-  return {
-    name: "kafka",
-    async read(_pods, signal) {
-      await misbehave(world, "group", signal);
-      const random = seededRandom(seed);
-      const ready = readyPods(snapshotOf(world).pods);
-      const dealt = shuffled(places, random);
-      const members = ready.map(({ uid, name }, seat) => ({
-        id: `${name}-${uid}`,
-        clientId: name,
-        host: undefined,
-        instanceId: undefined,
-        pod: undefined,
-        topics: ["orders"],
-        owned: dealt.filter((_partition, turn) => turn % ready.length === seat),
-      }));
-      return {
-        source: "kafka",
-        name: "orders",
-        type: "classic",
-        state,
-        assignor: assignorOf(protocol),
-        protocol,
-        members,
-        partitions: places.map((place) => ({ ...place, rate: 100 * random() ** 3, lag: 0 })),
-        topicIds: new Map(),
-      };
     },
   };
 }
