@@ -30,6 +30,14 @@ describe("the accelerated clock", () => {
     }
   });
 
+  it("does not count a pause of the process", () => {
+    const clock = acceleratedClock(20);
+    const before = clock.now().getTime();
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    // Four seconds of its own, of which half a second counts.
+    expect(clock.now().getTime() - before).toBeLessThanOrEqual(500);
+  });
+
   it("wakes a sleeper with the signal's reason", async () => {
     const stop = new AbortController();
     const sleeping = acceleratedClock(1).sleep(DAY, stop.signal);

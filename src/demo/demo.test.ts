@@ -41,7 +41,6 @@ function states(...loads: number[]): ConsumerState[] {
   return loads.map((load, index) => ({ pod: `p${index}`, partitions: [], load, consumed: load, lag: 0 }));
 }
 
-// Not faster than this, or a pause of a busy machine would be long enough to lose the Lease.
 const FACTOR = 40;
 
 describe("the demo", { concurrent: true }, () => {
