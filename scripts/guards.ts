@@ -353,8 +353,8 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "cuts off an eviction that was sent",
     file: EVICT,
-    code: "createEviction(pod, options, new AbortController().signal)",
-    instead: "createEviction(pod, options, signal)",
+    code: "createEviction(pod, { dryRun }, new AbortController().signal)",
+    instead: "createEviction(pod, { dryRun }, signal)",
     tests: ["src/kubernetes/evict.test.ts"],
   },
   {
@@ -409,7 +409,7 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "counts a pod twice",
     file: "src/kubernetes/client.ts",
-    code: "if (name !== undefined && names.has(name)) return `${which} is listed twice`;",
+    code: "if (name !== undefined && names.has(name)) return `${which()} is listed twice`;",
     instead: "",
     tests: ["src/kubernetes/client.test.ts"],
   },
@@ -748,8 +748,8 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "spends the budget on a pod that was replaced",
     file: EVICT,
-    code: 'if (!(await stillRuns(client, pod, signal))) return { outcome: "gone" };',
-    instead: "",
+    code: 'if (found === undefined || !isRunning(found, request)) return { outcome: "gone" };',
+    instead: 'if (found === undefined) return { outcome: "gone" };',
     tests: ["src/kubernetes/evict.test.ts"],
   },
   {
@@ -768,23 +768,23 @@ const GUARDS: readonly Guard[] = [
   },
   {
     prevents: "takes the API server's throttling for a budget",
-    file: EVICT,
-    code: "if (reply?.status !== 429 || cause === undefined) return undefined;",
-    instead: "if (reply?.status !== 429) return undefined;",
+    file: "src/kubernetes/refusal.ts",
+    code: "if (code !== 429 || cause === undefined) return undefined;",
+    instead: "if (code !== 429) return undefined;",
     tests: ["src/kubernetes/evict.test.ts"],
   },
   {
     prevents: "evicts in a dry run",
     file: "src/kubernetes/dry-run.ts",
-    code: "await cluster.probeEviction(pod, signal)",
-    instead: "await cluster.evict(pod, signal)",
+    code: ".probeEviction(pod, objection, signal)",
+    instead: ".evict(pod, objection, signal)",
     tests: ["src/kubernetes/dry-run.test.ts", "test/contract"],
   },
   {
     prevents: "takes a login page for a Lease that was written",
     file: "src/kubernetes/client.ts",
-    code: 'parseKind((await send({ what, path, method: "PUT", signal }, lease)).body, ["Lease"], what);',
-    instead: 'await send({ what, path, method: "PUT", signal }, lease);',
+    code: 'parseKind((await send({ what, path, method: "PUT", signal }, lease)).body, ["Lease"], what),',
+    instead: '(await send({ what, path, method: "PUT", signal }, lease), lease),',
     tests: ["src/kubernetes/client.test.ts"],
   },
   {
