@@ -93,8 +93,8 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "removes a pod that a Deployment owns without a ReplicaSet",
     file: OWNERS,
-    code: 'if (kind === "Deployment") return',
-    instead: 'if (kind === "none") return',
+    code: 'if (kind === "Deployment")',
+    instead: 'if (kind === "none")',
     tests: WORKLOAD_TESTS,
   },
   {
@@ -516,15 +516,15 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "acts on a group of which two sources differ",
     file: GATES,
-    code: '(strategy === "forecast" ? contradiction : undefined)',
-    instead: "(strategy, contradiction, undefined)",
+    code: 'strategy === "forecast" ? (contradiction ?? (ownership',
+    instead: 'strategy === "forecast" ? (undefined ?? (ownership',
     tests: FORECAST_TESTS,
   },
   {
     prevents: "acts in the middle of a rebalance",
     file: GATES,
-    code: 'if (state !== "Stable")',
-    instead: 'if (state === "none")',
+    code: 'return state === "Stable" ? unsettled',
+    instead: 'return state !== "none" ? unsettled',
     tests: FORECAST_TESTS,
   },
   {
