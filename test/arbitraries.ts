@@ -95,8 +95,8 @@ const seldomTrue = fc.oneof({ weight: 15, arbitrary: fc.constant(false) }, { wei
 
 const policy: fc.Arbitrary<Policy> = fc
   .record({
-    cpuVarianceThreshold: fc.constantFrom(0, 0.1, 0.3),
-    lagVarianceThreshold: fc.constantFrom(0, 0.2, 0.5),
+    cpuVarianceThreshold: fc.constantFrom(0, 0.1, 0.3, 9),
+    lagVarianceThreshold: fc.constantFrom(0, 0.2, 0.5, 9),
     cpuFloor: fc.constantFrom(0, 0.05),
     lagFloor: fc.constantFrom(0, 100),
     maxPodsToDelete: fc.integer({ min: 1, max: 4 }),

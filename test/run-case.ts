@@ -166,7 +166,13 @@ function worldOf(given: RunCase): ApiWorld {
     bootSeconds: given.bootSeconds,
     refuses: (name) => given.refusedPods.some((index) => name === nameOf(index, given)),
     skewOf: (call, at) => {
-      if (skew === undefined || (skew.call !== "any" && skew.call !== call)) return 0;
+      // Where all replies come from the one that is ahead there is nothing to compare.
+      if (
+        skew === undefined ||
+        (skew.call === "any" && skew.fromSeconds <= 0) ||
+        (skew.call !== "any" && skew.call !== call)
+      )
+        return 0;
       return reached(now + skew.fromSeconds * 1_000, at) ? skew.seconds * 1_000 : 0;
     },
     delayOf: (call) =>
