@@ -117,6 +117,8 @@ export interface Sink {
   readonly failure: string;
   /** Somebody waits for what it writes: without it a run that removed nothing has failed. */
   readonly wanted?: boolean;
+  /** Whether it has anything to write of this report; always, where it does not say. */
+  concerns?(report: RunReport): boolean;
   write(report: RunReport, signal: AbortSignal): Promise<void>;
 }
 

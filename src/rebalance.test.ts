@@ -210,14 +210,15 @@ describe("one run", () => {
     },
   );
 
-  it("writes to every sink, and a sink that fails costs a warning only", async () => {
+  it("writes to every sink that it concerns, and a sink that fails costs a warning only", async () => {
     const written: string[] = [];
     const broken: Sink = {
       failure: "The Event was not written",
       write: () => Promise.reject(new RebalancerError("FORBIDDEN", "create event")),
     };
     const sound: Sink = { failure: "", write: async ({ reason }) => void written.push(reason) };
-    const { ports, told } = portsOf(unevenWorld(), { sinks: [broken, sound] });
+    const unconcerned: Sink = { ...sound, concerns: ({ reason }) => reason !== "rotated" };
+    const { ports, told } = portsOf(unevenWorld(), { sinks: [broken, sound, unconcerned] });
     expect(await rebalance(IDENTITY, ports, POLICY, NEVER)).toMatchObject({ reason: "rotated", exitCode: 0 });
     expect(written).toEqual(["rotated"]);
     expect(told.at(-1)).toMatchObject({

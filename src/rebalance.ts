@@ -295,6 +295,7 @@ async function writeTo({ sinks, narrator, clock }: Ports, report: RunReport): Pr
 }
 
 async function failureOf(sink: Sink, report: RunReport, clock: Clock): Promise<RebalancerError | undefined> {
+  if (sink.concerns?.(report) === false) return undefined;
   const done = new AbortController();
   try {
     await sink.write(report, deadlineOn(clock, SINK_MILLIS, done.signal));

@@ -21,11 +21,11 @@ const MAX_MESSAGE_BYTES = 1_024;
 export function eventSink(client: KubernetesClient, now: () => Date, instance: string): Sink {
   return {
     failure: "The Event was not written",
+    concerns: (report) => !report.dryRun && touchedBy(report).length > 0,
     async write(report, signal) {
       const workload = report.group?.snapshot.workload;
-      const touched = report.removal?.steps.filter(({ outcome }) => outcome !== "skipped") ?? [];
-      if (report.dryRun || workload === undefined || touched.length === 0) return;
-      const event = eventOf(report, workload, touched);
+      if (workload === undefined) return;
+      const event = eventOf(report, workload, touchedBy(report));
       const at = now()
         .toISOString()
         .replace(/\.\d+Z$/, "Z");
@@ -36,6 +36,10 @@ export function eventSink(client: KubernetesClient, now: () => Date, instance: s
       });
     },
   };
+}
+
+function touchedBy({ removal }: RunReport): readonly RemovalStep[] {
+  return removal?.steps.filter(({ outcome }) => outcome !== "skipped") ?? [];
 }
 
 function eventOf(report: RunReport, workload: WorkloadRef, touched: readonly RemovalStep[]): WireEvent {

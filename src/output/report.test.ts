@@ -41,7 +41,8 @@ describe("the result on stdout", () => {
     expect(await written("metrics")).toContain(
       'rebalancer_executions_total{status="success",namespace="shop",selector="app=consumer"} 1',
     );
-    expect(await written("none")).toBe("");
+    const { stream } = slowStream();
+    expect(outputSink("none", { stdout: stream, ...settings }).concerns?.(report)).toBe(false);
   });
 
   it("is not done before the stream has taken it", async () => {

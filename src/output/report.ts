@@ -17,10 +17,11 @@ export function outputSink(kind: OutputKind, options: OutputOptions): Sink {
   const { stdout } = options;
   return {
     failure: "The result was not written",
-    wanted: kind !== "none",
+    wanted: true,
+    concerns: () => kind !== "none",
     async write(report, signal) {
       const text = await RENDERERS[kind](report, options);
-      if (text !== "") await writeAll(stdout, text, signal);
+      await writeAll(stdout, text, signal);
     },
   };
 }
