@@ -1,5 +1,6 @@
 /**
- * The fault suites, in one file, so that those that wait can wait at the same time. Those by processes wait the longest and come first.
+ * The fault suites, in one file, so that those that wait can wait at the same time; those that mostly start processes are in
+ * processes.test.ts.
  *
  * A run of theirs (`scene.run`) is the whole command line in this process, on a time that passes only when everybody waits. Where
  * the process itself is the point they start the built product (`scene.start`); with FAULTS_BUILT set all do (`npm run test:built`).
@@ -12,11 +13,7 @@
 import { afterAll, vi } from "vitest";
 
 import "./never-answered.suite.ts";
-import "./files.suite.ts";
-import "./outputs.suite.ts";
 import "./evidence.suite.ts";
-import "./planning.suite.ts";
-import "./kafka-replies.suite.ts";
 import "./aftermath.suite.ts";
 import "./server-faults.suite.ts";
 import "./shapes.suite.ts";
@@ -25,10 +22,7 @@ import "./connections.suite.ts";
 import "./clock-skew.suite.ts";
 import "./workloads.suite.ts";
 import "./old-looks.suite.ts";
-import "./stopping.suite.ts";
-import "./uncaught.suite.ts";
 import "./push.suite.ts";
-import "./surroundings.suite.ts";
 import "./retries.suite.ts";
 import "./secrets.suite.ts";
 import "./hostile-text.suite.ts";
