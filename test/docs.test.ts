@@ -408,3 +408,22 @@ it("a decision that a later one replaces says so", () => {
   }
   expect(replaced).toBeGreaterThan(2);
 });
+
+describe("the faults of the field", () => {
+  const section = read("docs/development.md")
+    .split("\n## ")
+    .find((one) => one.startsWith("Faults of the field"));
+  const held = [...(section ?? "").matchAll(/`(?<file>test\/[^`]+|src\/[^`]+)` › “(?<title>[^”]+)”/g)].map(
+    ({ groups }) => [groups?.["file"] ?? "", groups?.["title"] ?? ""] as const,
+  );
+
+  it("each have a test", () => {
+    const rows = section?.split("\n").filter((line) => /^\| \d/.test(line)) ?? [];
+    expect(rows.length).toBeGreaterThan(0);
+    for (const row of rows) expect(row).toMatch(/` › “/);
+  });
+
+  it.each(held)("are held by %s › %s, which is there", (file, title) => {
+    expect(read(file)).toContain(title);
+  });
+});
