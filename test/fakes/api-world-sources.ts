@@ -107,7 +107,8 @@ function groupOf(world: ApiWorld, { protocol, partitions, seed, state, oddity, b
   const other = oddity === "streams" || oddity === "share" ? oddity : undefined;
   const [lost, ...found] = members;
   return {
-    source: "kafka",
+    // That Kafka itself does not know them is another matter.
+    source: oddity === "no rates" ? "client-metrics" : "kafka",
     name: "orders",
     type: other ?? "classic",
     state,
