@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 
 import { systemClock } from "./clock.ts";
 import { type Config, loadConfig } from "./config/load.ts";
-import type { DemoTarget } from "./demo/demo.ts";
+import type { RebalanceOnce } from "./demo/demo.ts";
 import { asRebalancerError } from "./errors.ts";
 import { createHttpClient, type HttpClient, type HttpEndpoint } from "./http.ts";
 import { createKafkaGroupSource } from "./kafka/admin/source.ts";
@@ -110,17 +110,16 @@ function butForTheEnd(narrator: Narrator): Narrator {
 }
 
 /** One run of the demo: live, with the defaults, on the simulated servers. */
-export async function runDemoOnce(
-  { kubernetes, prometheus, namespace, labelSelector }: DemoTarget,
-  clock: Clock,
-  narrator: Narrator,
-  signal: AbortSignal,
-): Promise<RunReport> {
-  const args = ["-n", namespace, "-l", labelSelector, "--prometheus-endpoint", prometheus.href, "--no-dry-run"];
-  const config = await loadConfig("run", args, { env: {} });
-  const masker = createMasker();
-  const parts = { ...OUTSIDE, config, run: identityOf(config), masker, clock, narrator, sinks: [] };
-  return await rebalanceAt({ url: kubernetes }, parts, signal);
+export const runDemoOnce = demoRunner(OUTSIDE.connect);
+
+/** The same by other connections. */
+export function demoRunner(connect: Outside["connect"]): RebalanceOnce {
+  return async ({ kubernetes, prometheus, namespace, labelSelector }, clock, narrator, signal) => {
+    const args = ["-n", namespace, "-l", labelSelector, "--prometheus-endpoint", prometheus.href, "--no-dry-run"];
+    const config = await loadConfig("run", args, { env: {} });
+    const parts = { connect, clock, config, run: identityOf(config), masker: createMasker(), narrator, sinks: [] };
+    return await rebalanceAt({ url: kubernetes }, parts, signal);
+  };
 }
 
 /** What a run is put together from, besides the servers. */

@@ -3,8 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "../ports.ts";
 
 /** Milliseconds of real time: how often a sleeper looks at the clock, and how much passes at most from one look to the next. */
-const TICK_MILLIS = 10;
-const LONGEST_TICK_MILLIS = 25;
+const TICK_MILLIS = 5;
+const LONGEST_TICK_MILLIS = 10;
 
 /**
  * A clock on which everything happens sooner: its time runs `factor` times as fast as real time, and its sleeps are as much

@@ -1,14 +1,21 @@
 import { describe, expect, it } from "vitest";
 
+import { createIdleTime } from "../../test/fakes/idle-time.ts";
 import { POLICY } from "../../test/fakes/policy.ts";
 import { groupOf, reportOf, UNEVEN } from "../../test/fakes/report.ts";
 import { widthOf } from "../output/lines.ts";
 import type { ConsumerState } from "../simulation/consumer-group.ts";
 import type { RunReport } from "../types.ts";
-import { runDemoOnce } from "../wire.ts";
+import { demoRunner } from "../wire.ts";
 import { type DemoOptions, outcome, type RebalanceOnce, runDemo } from "./demo.ts";
 
 const NEVER = new AbortController().signal;
+
+/** The demo's own run, on a time that passes only when everybody waits. */
+async function playedDemo(options: DemoOptions = {}, columns = 100) {
+  using time = createIdleTime();
+  return await demo(demoRunner(time.connect), { ...options, clock: time.clock }, columns);
+}
 
 async function demo(run: RebalanceOnce, options: DemoOptions = {}, columns = 100) {
   let text = "";
@@ -41,11 +48,9 @@ function states(...loads: number[]): ConsumerState[] {
   return loads.map((load, index) => ({ pod: `p${index}`, partitions: [], load, consumed: load, lag: 0 }));
 }
 
-const FACTOR = 40;
-
 describe("the demo", { concurrent: true }, () => {
   it("shows a rotation that helps, and a second run that holds", async () => {
-    const { exitCode, prose, reports } = await demo(runDemoOnce, { factor: FACTOR });
+    const { exitCode, prose, reports } = await playedDemo();
     expect(exitCode).toBe(0);
     expect(reports.map(({ reason }) => reason)).toEqual(["rotated", "cooldown"]);
     const [rotation] = reports;
@@ -62,7 +67,7 @@ describe("the demo", { concurrent: true }, () => {
   });
 
   it.each([1, 2, 3, 8, 12, 24, 31, 77])("says what happened, whatever that is: seed %d", async (seed) => {
-    const { prose, reports } = await demo(runDemoOnce, { seed, factor: FACTOR });
+    const { prose, reports } = await playedDemo({ seed });
     if (reports[0]?.reason !== "rotated") {
       expect(prose).toMatch(/Nothing was removed\./);
       return;
@@ -76,7 +81,7 @@ describe("the demo", { concurrent: true }, () => {
   });
 
   it.each([100, 72, 40])("keeps within %d columns, without control characters", async (columns) => {
-    const { lines } = await demo(runDemoOnce, { factor: FACTOR }, columns);
+    const { lines } = await playedDemo({}, columns);
     for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(columns);
     expect(lines.join("")).not.toMatch(/\p{Cc}/u);
     expect(lines.length).toBeLessThan(columns === 100 ? 45 : 95);
