@@ -374,12 +374,16 @@ function times(factor: number): string {
   return `${short(factor)} times`;
 }
 
+// Made once: to make one takes a hundred times as long as to use it.
+const TENTHS = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
+const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+
 function short(value: number): string {
-  return value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 1 : 0 });
+  return (value < 10 ? TENTHS : WHOLE).format(value);
 }
 
 function whole(value: number): string {
-  return value.toLocaleString("en", { maximumFractionDigits: 0 });
+  return WHOLE.format(value);
 }
 
 function percent(share: number): string {
