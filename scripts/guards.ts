@@ -407,6 +407,20 @@ const GUARDS: readonly Guard[] = [
     tests: ["src/kubernetes/client.test.ts"],
   },
   {
+    prevents: "judges by the clocks of two API servers, of which one answered a call whose time nothing is judged by",
+    file: "src/kubernetes/client.ts",
+    code: "    agreedTime(reading);\n    return value;",
+    instead: "    return value;",
+    tests: ["src/kubernetes/client.test.ts"],
+  },
+  {
+    prevents: "evicts a StatefulSet's pod while others run a revision that was taken back",
+    file: WORKLOAD,
+    code: "pod.revision !== undefined && pod.revision !== revision",
+    instead: "pod.revision === undefined && pod.revision === revision",
+    tests: WORKLOAD_TESTS,
+  },
+  {
     prevents: "counts a pod twice",
     file: "src/kubernetes/client.ts",
     code: "if (name !== undefined && names.has(name)) return `${which()} is listed twice`;",

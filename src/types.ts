@@ -47,6 +47,8 @@ export interface PodInfo extends PodRef {
   readonly exempt: boolean;
   /** Its value, in quotes, where that is neither "true" nor "false". */
   readonly exemptAs?: string | undefined;
+  /** The StatefulSet's revision that it was made from; undefined for any other pod, and where its label is missing. */
+  readonly revision?: string | undefined;
   /** terminationGracePeriodSeconds, >= 0. */
   readonly graceSeconds: number;
 }

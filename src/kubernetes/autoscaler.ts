@@ -3,6 +3,7 @@
 import { printable } from "../text.ts";
 import type { Workload } from "../types.ts";
 import type { WireAutoscaler } from "./client.ts";
+import { isBeingDeleted } from "./pods.ts";
 
 type Scaled = Pick<Workload, "kind" | "name" | "replicas">;
 
@@ -48,11 +49,11 @@ function wantedBy(autoscaler: WireAutoscaler, replicas: number): number {
 }
 
 function isBlind(autoscaler: WireAutoscaler): boolean {
-  return autoscaler.metadata?.deletionTimestamp !== undefined || cannotSeeTarget(autoscaler) !== undefined;
+  return isBeingDeleted(autoscaler.metadata) || cannotSeeTarget(autoscaler) !== undefined;
 }
 
 function idleness(autoscaler: WireAutoscaler): string | undefined {
-  if (autoscaler.metadata?.deletionTimestamp !== undefined) return "it is being deleted";
+  if (isBeingDeleted(autoscaler.metadata)) return "it is being deleted";
   return cannotSeeTarget(autoscaler) ?? falseCondition(autoscaler, "ScalingActive");
 }
 

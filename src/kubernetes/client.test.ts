@@ -119,6 +119,8 @@ describe("a reply is refused", () => {
   });
 });
 
+const LEASE_SENT = { kind: "Lease", metadata: { namespace: "shop", name: "pod-rebalancer-deployment-orders" } };
+
 /** One that lists the pods, and another that has the Lease, or has none. */
 function serversApart(seconds: number, leaseStatus = 200) {
   return apiWith(({ url }) => {
@@ -147,6 +149,30 @@ describe("the times of two replies", () => {
         message: expect.stringMatching(/^get lease shop\/pod-rebalancer.*list pods in namespace shop/),
       }),
     );
+  });
+
+  it.each<[string, (client: KubernetesClient) => Promise<unknown>]>([
+    ["get replicaset", (client) => client.getReplicaSet(lease, NEVER)],
+    ["get deployment", (client) => client.getDeployment(lease, NEVER)],
+    ["get statefulset", (client) => client.getStatefulSet(lease, NEVER)],
+    ["list horizontalpodautoscalers", (client) => client.listAutoscalers({ namespace: "shop", keep: String }, NEVER)],
+    ["create lease", (client) => client.createLease(lease, LEASE_SENT, NEVER)],
+    ["update lease", (client) => client.updateLease(lease, LEASE_SENT, NEVER)],
+  ])("are compared where nothing is judged by the second: %s", async (call, ask) => {
+    const { client } = await apiWith(({ url, body }) => {
+      const [, resource = ""] = /\/namespaces\/shop\/(\w+)/.exec(url.pathname) ?? [];
+      if (resource === "pods") return page([]);
+      const date = new Date(Date.now() + 10_800_000).toUTCString();
+      if (body !== "") return { headers: { date }, body: JSON.parse(body) as object };
+      const kinds = { replicasets: "ReplicaSet", deployments: "Deployment", statefulsets: "StatefulSet" };
+      const kind = kinds[resource as keyof typeof kinds] ?? "HorizontalPodAutoscalerList";
+      return { headers: { date }, body: { kind, items: [], metadata: { name: lease.name } } };
+    });
+    await namesOf(client);
+    await expect(ask(client)).rejects.toMatchObject({
+      code: "CLOCKS_DIFFER",
+      message: expect.stringMatching(new RegExp(`^${call} `)),
+    });
   });
 
   it("may be a few seconds apart", async () => {
@@ -301,7 +327,7 @@ describe("a Lease", () => {
     ["leaseDurationSeconds", 0],
     ["holderIdentity", null],
     ["holderIdentity", 7],
-    ["renewTime", null],
+    ["renewTime", 7],
   ])("is not free because its %s is %j: it is refused", async (field, value) => {
     const { client } = await apiWith(() => ({ body: { ...LEASE, spec: { ...LEASE.spec, [field]: value } } }));
     const message = expect.stringContaining(`: spec.${field} is ${JSON.stringify(value)}, expected `) as string;

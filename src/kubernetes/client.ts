@@ -15,7 +15,7 @@ import type { HttpCall, HttpClient, HttpReply } from "../http.ts";
 import type { Clock } from "../ports.ts";
 import { jsonOf, printable, quoted } from "../text.ts";
 import type { PodRef } from "../types.ts";
-import { createAgreedTime } from "./agreed-time.ts";
+import { createAgreedTime, type Reading } from "./agreed-time.ts";
 import { OBJECT_SHAPES, type ObjectKind } from "./object-shapes.ts";
 import { exactly, flag, list as listShape, object, text } from "./shape.ts";
 import { failureOf } from "./status.ts";
@@ -71,7 +71,8 @@ export interface ListQuery<Item, Kept> {
 
 /**
  * Every call throws a RebalancerError whose message names it ("list pods in namespace shop"), so that a missing right
- * (`FORBIDDEN`) can be granted. All but the eviction are tried again where that may help.
+ * (`FORBIDDEN`) can be granted. All but the eviction are tried again where that may help. Those that read or write the world's state throw
+ * `CLOCKS_DIFFER` too where their reply tells another time than an earlier one: with `Told` where it is taken, else at once.
  */
 export interface KubernetesClient {
   /** @throws RebalancerError `EXPIRED` when the list changed under the pages twice. */
@@ -132,6 +133,12 @@ interface SignOfSuccess extends Typed {
   readonly metadata?: { readonly name?: string };
 }
 
+/** What a reply holds, and what it says of the server's time. */
+interface Dated<Value> {
+  readonly value: Value;
+  readonly reading: Reading;
+}
+
 /** A request, and when it was sent. */
 type Sent = Request & { readonly sent: Date };
 type Request = Pick<HttpCall, "what" | "path" | "signal"> & Partial<Pick<HttpCall, "method" | "query" | "retry">>;
@@ -175,14 +182,31 @@ export function createKubernetesClient(http: HttpClient, clock: Clock): Kubernet
     throw invalid(what, `the reply is of kind ${other}, expected ${kinds.join(" or ")}`);
   }
 
-  function told<Value>(value: Value, headers: ErrorReply["headers"] = {}, { what, sent }: Sent): Told<Value> {
-    const reading = { what, date: timeOf(headers.date, what), sent, came: clock.now() };
+  function dated<Value>(value: Value, headers: ErrorReply["headers"] = {}, { what, sent }: Sent): Dated<Value> {
+    return { value, reading: { what, date: timeOf(headers.date, what), sent, came: clock.now() } };
+  }
+
+  /** The time is compared when it is taken: what became of an evicted pod, and the release of the Lease, do without it. */
+  function told<Value>({ value, reading }: Dated<Value>): Told<Value> {
     return {
       value,
       get at() {
         return agreedTime(reading);
       },
     };
+  }
+
+  /** Its time is used by no caller, and is compared all the same: another connection may lead to another API server. */
+  function compared<Value>({ value, reading }: Dated<Value>): Value {
+    agreedTime(reading);
+    return value;
+  }
+
+  async function write(request: Request, lease: WireLease): Promise<void> {
+    const sent = clock.now();
+    const reply = await send(request, lease);
+    assertStored(parseKind(reply.body, ["Lease"], request.what), lease, request.what);
+    compared(dated(undefined, reply.headers, { ...request, sent }));
   }
 
   /** One page of a list, and where the next begins; "" behind the last. */
@@ -193,23 +217,23 @@ export function createKubernetesClient(http: HttpClient, clock: Clock): Kubernet
     return { items: page.items ?? [], next: page.metadata?.continue ?? "" };
   }
 
-  async function get<Value extends Typed>(kind: ObjectKind, request: NamedRequest & Sent): Promise<Told<Value>> {
+  async function get<Value extends Typed>(kind: ObjectKind, request: NamedRequest & Sent): Promise<Dated<Value>> {
     const reply = await send(request);
     const value = parseKind(reply.body, [kind], request.what);
     const fault =
       OBJECT_SHAPES[kind](value, "") ?? object({ metadata: object({ name: exactly(request.name) }) })(value, "");
     if (fault !== undefined) throw invalid(request.what, http.mask(fault));
-    return told(value as Value, reply.headers, request);
+    return dated(value as Value, reply.headers, request);
   }
 
-  async function find<Value extends Typed>(kind: ObjectKind, asked: NamedRequest): Promise<Told<Value | undefined>> {
+  async function find<Value extends Typed>(kind: ObjectKind, asked: NamedRequest): Promise<Dated<Value | undefined>> {
     const request = { ...asked, sent: clock.now() };
     try {
       return await get<Value>(kind, request);
     } catch (thrown) {
       // Only the API server knows what is not there; a proxy's 404 says nothing.
       if (!(thrown instanceof RebalancerError) || failureOf(thrown.reply)?.code !== 404) throw thrown;
-      return told(undefined, thrown.reply?.headers, request);
+      return dated(undefined, thrown.reply?.headers, request);
     }
   }
 
@@ -231,7 +255,9 @@ export function createKubernetesClient(http: HttpClient, clock: Clock): Kubernet
       if (fault !== undefined) throw invalid(request.what, http.mask(fault));
       for (const item of page.items) kept.push(keep(item as never));
       next = page.next;
-      if (next === "") return told(kept, reply.headers, { ...request, sent });
+      const { reading } = dated(undefined, reply.headers, { ...request, sent });
+      const at = agreedTime(reading);
+      if (next === "") return { value: kept, at };
       if (seen.has(next)) throw invalid(request.what, "the same page came twice");
       seen.add(next);
     }
@@ -256,13 +282,13 @@ export function createKubernetesClient(http: HttpClient, clock: Clock): Kubernet
         { ...listOf("horizontalpodautoscalers", namespace, "/apis/autoscaling/v2"), signal },
         keep,
       ),
-    getPod: async (ref, signal) => await find<WirePod>("Pod", { ...one("pods", ref, CORE), signal }),
+    getPod: async (ref, signal) => told(await find<WirePod>("Pod", { ...one("pods", ref, CORE), signal })),
     getReplicaSet: async (ref, signal) =>
-      (await find<WireReplicaSet>("ReplicaSet", { ...one("replicasets", ref, APPS), signal })).value,
+      compared(await find<WireReplicaSet>("ReplicaSet", { ...one("replicasets", ref, APPS), signal })),
     getDeployment: async (ref, signal) =>
-      (await find<WireDeployment>("Deployment", { ...one("deployments", ref, APPS), signal })).value,
+      compared(await find<WireDeployment>("Deployment", { ...one("deployments", ref, APPS), signal })),
     getStatefulSet: async (ref, signal) =>
-      (await find<WireStatefulSet>("StatefulSet", { ...one("statefulsets", ref, APPS), signal })).value,
+      compared(await find<WireStatefulSet>("StatefulSet", { ...one("statefulsets", ref, APPS), signal })),
     async createEviction(pod, { dryRun }, signal) {
       const { namespace, name, uid } = pod;
       const what = `evict pod ${namespace}/${name} (create pods/eviction)`;
@@ -279,24 +305,17 @@ export function createKubernetesClient(http: HttpClient, clock: Clock): Kubernet
       if (!succeeded)
         throw invalid(what, `HTTP ${reply.status} without a word of success: ${shown(reply.body)}`, reply);
     },
-    getLease: (ref, signal) => find<WireLease>("Lease", { ...one("leases", ref, COORDINATION), signal }),
+    getLease: async (ref, signal) =>
+      told(await find<WireLease>("Lease", { ...one("leases", ref, COORDINATION), signal })),
     async createLease(ref, lease, signal) {
       const { path } = listOf("leases", ref.namespace, COORDINATION);
       const what = `create lease ${ref.namespace}/${ref.name}`;
-      assertStored(
-        parseKind((await send({ what, path, method: "POST", signal }, lease)).body, ["Lease"], what),
-        lease,
-        what,
-      );
+      await write({ what, path, method: "POST", signal }, lease);
     },
     async updateLease(ref, lease, signal) {
       const { path } = one("leases", ref, COORDINATION);
       const what = `update lease ${ref.namespace}/${ref.name}`;
-      assertStored(
-        parseKind((await send({ what, path, method: "PUT", signal }, lease)).body, ["Lease"], what),
-        lease,
-        what,
-      );
+      await write({ what, path, method: "PUT", signal }, lease);
     },
     async createEvent(namespace, event, signal) {
       const { path } = listOf("events", namespace, CORE);

@@ -135,6 +135,11 @@ describe("evictPod", () => {
       }),
       'poddisruptionbudget.policy "b" is forbidden: pdb disruptions allowed is negative',
     ],
+    [
+      "when others write to the budget all the time",
+      statusReply(504, `Timeout: couldn't update PodDisruptionBudget "orders" due to conflicts`),
+      `timeout: couldn't update PodDisruptionBudget "orders" due to conflicts`,
+    ],
   ])("is refused by a budget: %s", async (_name, eviction, why) => {
     const refused = { outcome: "refused", reason: "blocked_by_pdb", why };
     const { client } = await apiWith(RUNS, eviction);
@@ -272,7 +277,7 @@ describe("after a doubtful answer", () => {
   const DOUBTS: [string, Answer][] = [
     ["a reset", "reset"],
     ["a 500", statusReply(500, "etcdserver: request timed out")],
-    ["a 504", statusReply(504, "couldn't update PodDisruptionBudget due to conflicts")],
+    ["a 504", statusReply(504, "Timeout: request did not complete within the allotted timeout")],
     ["a page that is no JSON", { body: "<html>" }],
     ["another kind of object", { body: { kind: "Pod" } }],
     ["a proxy's 401", { status: 401, body: "<html>" }],

@@ -588,6 +588,29 @@ describe("a rotation", () => {
     expect(evicted(world)).toEqual(gone);
   });
 
+  it("neither strikes nor warns of a record that was not written because the servers' clocks differ", async () => {
+    const struck: string[] = [];
+    const warned: string[] = [];
+    const world = worldOf({ faults: { removing: () => new RebalancerError("CLOCKS_DIFFER", "three hours apart") } });
+    const cluster: Cluster = {
+      ...fakeCluster(world),
+      async lock(workload, signal) {
+        const lock = (await fakeCluster(world).lock(workload, signal)) as Lock;
+        return {
+          ...lock,
+          async refused({ name }) {
+            struck.push(name);
+            throw new RebalancerError("CLOCKS_DIFFER", "three hours apart");
+          },
+        };
+      },
+    };
+    const narrator = { ...SILENT, warn: (sentence: string) => void warned.push(sentence) };
+    const result = await rotateIn(world, { cluster, narrator });
+    expect(result).toMatchObject({ reason: "failed", error: { code: "CLOCKS_DIFFER" } });
+    expect([evicted(world), struck, warned]).toEqual([[], [], []]);
+  });
+
   it("told to stop while the removal is recorded, strikes it and evicts nothing", async () => {
     const world = worldOf();
     const stop = new AbortController();

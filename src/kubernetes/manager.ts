@@ -250,8 +250,8 @@ async function record(pod: PodInfo, rotation: Rotation): Promise<void> {
   }
 }
 
-/** Nothing more is asked of a server that does not answer or fails, nor of a Lease that is lost. */
-const UNANSWERED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["DEADLINE_EXCEEDED", "LOCK_LOST"]);
+/** Nothing more is asked of a server that does not answer or fails, of a Lease that is lost, nor of servers that disagree on the time. */
+const UNANSWERED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["DEADLINE_EXCEEDED", "LOCK_LOST", "CLOCKS_DIFFER"]);
 
 /** Takes back the record of a removal that surely did not happen. Where that fails, a cooldown is kept for nothing. */
 async function strike(pod: PodInfo, { lock, narrator }: Rotation): Promise<void> {

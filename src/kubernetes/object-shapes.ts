@@ -1,12 +1,18 @@
 /** What of each kind's objects is read, and what it must be. */
 
-import { count, flag, list, map, object, positive, text } from "./shape.ts";
+import { count, flag, list, map, object, orNull, positive, text, where } from "./shape.ts";
 
 const OWNERS = list(object({ controller: flag }, { apiVersion: text, kind: text, name: text, uid: text }));
 
-const CONDITIONS = list(
-  object({ lastTransitionTime: text, reason: text, message: text }, { type: text, status: text }),
+const CONDITION = object(
+  { lastTransitionTime: orNull(text), reason: orNull(text), message: orNull(text) },
+  { status: text },
 );
+
+/** Only those of these types are read. Whoever sets another (a load balancer's readiness gate) often leaves out its time. */
+function conditions(...read: readonly string[]) {
+  return list(where("type", read, CONDITION));
+}
 
 const METADATA = {
   name: text,
@@ -15,8 +21,7 @@ const METADATA = {
   resourceVersion: text,
   generateName: text,
   generation: count,
-  creationTimestamp: text,
-  deletionTimestamp: text,
+  deletionTimestamp: orNull(text),
   labels: map(text),
   annotations: map(text),
   ownerReferences: OWNERS,
@@ -37,7 +42,7 @@ const WORKLOAD = object({
     updatedReplicas: count,
     currentRevision: text,
     updateRevision: text,
-    conditions: CONDITIONS,
+    conditions: conditions("ReplicaFailure"),
   }),
 });
 
@@ -45,7 +50,7 @@ export const OBJECT_SHAPES = {
   Pod: object(
     {
       spec: object({ nodeName: text, terminationGracePeriodSeconds: count }),
-      status: object({ phase: text, podIP: text, podIPs: list(object({}, { ip: text })), conditions: CONDITIONS }),
+      status: object({ phase: text, podIP: text, podIPs: list(object({ ip: text })), conditions: conditions("Ready") }),
     },
     { metadata: object(METADATA, { name: text, namespace: text, uid: text, creationTimestamp: text }) },
   ),
@@ -53,7 +58,10 @@ export const OBJECT_SHAPES = {
   Deployment: WORKLOAD,
   StatefulSet: WORKLOAD,
   HorizontalPodAutoscaler: object(
-    { metadata: object(METADATA), status: object({ desiredReplicas: count, conditions: CONDITIONS }) },
+    {
+      metadata: object(METADATA),
+      status: object({ desiredReplicas: count, conditions: conditions("AbleToScale", "ScalingActive") }),
+    },
     {
       spec: object(
         { minReplicas: count },
@@ -67,8 +75,7 @@ export const OBJECT_SHAPES = {
       holderIdentity: text,
       leaseDurationSeconds: positive,
       leaseTransitions: count,
-      acquireTime: text,
-      renewTime: text,
+      renewTime: orNull(text),
     }),
   }),
 };

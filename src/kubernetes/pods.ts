@@ -17,6 +17,9 @@ const RANDOM_SUFFIX_LENGTH = 5;
 
 const FINISHED: ReadonlySet<string> = new Set(["Succeeded", "Failed"]);
 
+/** A StatefulSet's pod bears the name of the revision that it was made from (apps/v1 StatefulSetRevisionLabel). */
+const REVISION = "controller-revision-hash";
+
 const EXEMPT = "pod-rebalancer.io/exempt";
 
 /**
@@ -42,14 +45,15 @@ export function readPod(pod: WirePod): PodInfo | BarePod | undefined {
     terminating,
     readySince: terminating ? undefined : readySince(pod),
     ...exemptionOf(metadata),
+    ...revisionOf(metadata, controller),
     graceSeconds: spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS,
   };
 }
 
 type Metadata = NonNullable<WirePod["metadata"]>;
 
-function otherIpsOf({ podIP, podIPs = [] }: NonNullable<WirePod["status"]>): Pick<PodInfo, "otherIps"> {
-  const otherIps = podIPs.map(({ ip }) => ip).filter((ip) => ip !== podIP);
+function otherIpsOf({ podIP, podIPs }: NonNullable<WirePod["status"]>): Pick<PodInfo, "otherIps"> {
+  const otherIps = (podIPs ?? []).flatMap(({ ip }) => (ip && ip !== podIP ? [ip] : []));
   return otherIps.length === 0 ? {} : { otherIps };
 }
 
@@ -66,8 +70,17 @@ function exemptionOf({ annotations, labels }: Metadata): Pick<PodInfo, "exempt" 
   return { exempt: set, exemptAs: odd };
 }
 
+function revisionOf({ labels }: Metadata, { kind }: ControllerRef): Pick<PodInfo, "revision"> {
+  return kind === "StatefulSet" ? { revision: labels?.[REVISION] } : {};
+}
+
 export function isTerminating(pod: WirePod): boolean {
-  return pod.metadata?.deletionTimestamp !== undefined;
+  return isBeingDeleted(pod.metadata);
+}
+
+/** A server may write null where nobody deletes it. */
+export function isBeingDeleted({ deletionTimestamp }: Pick<Metadata, "deletionTimestamp"> = {}): boolean {
+  return typeof deletionTimestamp === "string";
 }
 
 /** Kinds that are followed; another group's kind of the same name (OpenKruise has a StatefulSet) must not be mistaken. */

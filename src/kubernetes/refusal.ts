@@ -19,16 +19,23 @@ export function refusalIn(failure: ApiStatus): EvictRefusal | undefined {
 
 /**
  * A 429 without this cause is the API server's throttling, not a budget; when several budgets match a pod, the server cannot judge
- * and answers 500; and of a budget whose status it finds damaged it answers 403.
+ * and answers 500; of a budget whose status it finds damaged it answers 403; and where others keep writing to the budget while it tries
+ * to count the eviction in, it gives up with 504 before it deletes anything.
  */
-function budgetsWords({ code, kind = "", message, causes }: ApiStatus): string | undefined {
+function budgetsWords(failure: ApiStatus): string | undefined {
+  const { code, message, causes } = failure;
   if (code === 500 && /more than one PodDisruptionBudget/i.test(message)) {
     return "several PodDisruptionBudgets match the pod, and the eviction API cannot judge more than one";
   }
-  if (code === 403 && kind.startsWith("poddisruptionbudget")) return clause(message);
+  if (cannotWriteBudget(failure)) return clause(message);
   const cause = causes.find(({ reason }) => reason === "DisruptionBudget");
   if (code !== 429 || cause === undefined) return undefined;
   return clause(typeof cause.message === "string" ? cause.message : "a PodDisruptionBudget allows no disruption now");
+}
+
+function cannotWriteBudget({ code, kind = "", message }: ApiStatus): boolean {
+  if (code === 504) return /couldn't update PodDisruptionBudget .* due to conflicts/.test(message);
+  return code === 403 && kind.startsWith("poddisruptionbudget");
 }
 
 /**

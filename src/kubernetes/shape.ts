@@ -33,6 +33,19 @@ export function exactly(wanted: string): Shape {
   return simple(shown(wanted), (value) => value === wanted);
 }
 
+/** This shape or null: Go writes a time that is not set so. Whoever reads it must take null for nothing. */
+export function orNull(shape: Shape): Shape {
+  return (value, path) => (value === null ? undefined : shape(value, path));
+}
+
+/** This shape where the field of that name is one of these; any other value is not read. */
+export function where(field: string, names: readonly string[], shape: Shape): Shape {
+  return (value, path) => {
+    const name = isObject(value) ? (value as Readonly<Record<string, unknown>>)[field] : undefined;
+    return someObject(value, path) ?? (names.includes(name as string) ? shape(value, path) : undefined);
+  };
+}
+
 /** Each of its items has this shape. Null is none: Go writes an empty list so. */
 export function list(item: Shape): Shape {
   return (value, path) => {

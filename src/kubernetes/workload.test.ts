@@ -376,6 +376,20 @@ describe("a StatefulSet", () => {
     ["changed just now", "RollingUpdate", { observedGeneration: 0 }, "its newest specification is not yet acted upon"],
   ])("%s (%s)", (_name, type, status, expected) => {
     const spec = { selector: {}, template: {}, updateStrategy: { type } };
-    expect(statefulSetRollout({ metadata: { generation: 1 }, spec, status: { ...rest, ...status } })).toBe(expected);
+    expect(statefulSetRollout({ metadata: { generation: 1 }, spec, status: { ...rest, ...status } }, [])).toBe(
+      expected,
+    );
+  });
+
+  it.each<[string, Partial<PodInfo>, string | undefined]>([
+    ["while a pod runs the revision that was taken back", { revision: "b" }, "1 of 3 pods run another revision than a"],
+    ["when that pod goes", { revision: "b", terminating: true }, undefined],
+    ["when all run the same", { revision: "a" }, undefined],
+    ["where a pod has no such label", {}, undefined],
+  ])("whose change was taken back rolls out %s", (_name, last, expected) => {
+    const spec = { selector: {}, template: {}, updateStrategy: { type: "OnDelete" } };
+    const pods = podsNamed(STATEFUL_SET, ["orders-0", "orders-1", "orders-2"], { revision: "a" });
+    const changed = [...pods.slice(0, 2), { ...podOf(STATEFUL_SET, "orders-2"), ...last }];
+    expect(statefulSetRollout({ metadata: { generation: 1 }, spec, status: rest }, changed)).toBe(expected);
   });
 });

@@ -5,6 +5,7 @@ import type { PodInfo, Workload, WorkloadRef } from "../types.ts";
 import { idleAutoscalersOf, scalingOf } from "./autoscaler.ts";
 import type { KubernetesClient, ObjectRef, WireDeployment, WireReplicaSet, WireStatefulSet } from "./client.ts";
 import { markOf } from "./mark.ts";
+import { isBeingDeleted } from "./pods.ts";
 
 const SUSPEND = "pod-rebalancer.io/suspend";
 
@@ -55,7 +56,7 @@ function wantedBy({ spec }: WireDeployment | WireStatefulSet): Pick<Workload, "r
 /** Since when an object is being deleted, as a clause. */
 export function deletionOf(kind: string, { metadata }: Pick<WireReplicaSet, "metadata">): string | undefined {
   const { deletionTimestamp: since, name } = metadata ?? {};
-  return since === undefined ? undefined : `${kind}/${name} is being deleted since ${printable(since)}`;
+  return isBeingDeleted(metadata) ? `${kind}/${name} is being deleted since ${printable(String(since))}` : undefined;
 }
 
 /** The number behind a StatefulSet's name; undefined where the pod bears another name. */
@@ -81,7 +82,7 @@ async function readStatefulSet(
   if (object === undefined) return undefined;
   const ordered = object.spec?.podManagementPolicy !== "Parallel";
   const scaling = condemnedPod(object, ref.name, pods);
-  return { object, rollout: statefulSetRollout(object), scaling, ordered, hindered: undefined };
+  return { object, rollout: statefulSetRollout(object, pods), scaling, ordered, hindered: undefined };
 }
 
 /** Why a Deployment's ReplicaSet could not make the last pod that it wanted to make. */
@@ -128,12 +129,14 @@ export function deploymentRollout(deployment: Rollable): string | undefined {
 /**
  * A StatefulSet rolls out while its update revision is not the current one; one that is held (a partition, OnDelete) counts
  * too, because a removed pod may come back as another revision. With OnDelete the controller never moves the current
- * revision up, so there only the pods tell.
+ * revision up, so there only the pods tell. After a change that was taken back both revisions are the same from the beginning, while pods
+ * still run the other: their label tells.
  */
-export function statefulSetRollout(statefulSet: WireStatefulSet): string | undefined {
+export function statefulSetRollout(statefulSet: WireStatefulSet, pods: readonly PodInfo[]): string | undefined {
   const { currentRevision, updateRevision } = statefulSet.status ?? {};
   const unseen = unseenChange(statefulSet);
-  if (unseen !== undefined || currentRevision === updateRevision) return unseen;
+  if (unseen !== undefined) return unseen;
+  if (currentRevision === updateRevision) return podsOfAnother(updateRevision, pods);
   const old = oldPods(statefulSet);
   if (old !== undefined || statefulSet.spec?.updateStrategy?.type === "OnDelete") return old;
   return `revision ${updateRevision} is not yet the current one`;
@@ -142,6 +145,16 @@ export function statefulSetRollout(statefulSet: WireStatefulSet): string | undef
 function unseenChange({ metadata, status }: Rollable): string | undefined {
   const newest = metadata?.generation ?? 0;
   return newest > (status?.observedGeneration ?? 0) ? "its newest specification is not yet acted upon" : undefined;
+}
+
+/** Pods that go come back as the newest revision, and are no doubt. */
+function podsOfAnother(revision: string | undefined, pods: readonly PodInfo[]): string | undefined {
+  if (revision === undefined) return undefined;
+  const staying = pods.filter(({ terminating }) => !terminating);
+  const others = staying.filter((pod) => pod.revision !== undefined && pod.revision !== revision);
+  return others.length === 0
+    ? undefined
+    : `${others.length} of ${staying.length} pods run another revision than ${printable(revision)}`;
 }
 
 function oldPods({ status }: Rollable): string | undefined {

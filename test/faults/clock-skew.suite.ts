@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 
 import { type Misbehaviour, sendAnswer } from "../../src/demo/loopback.ts";
-import { DRY, LIVE, type Scene, type Script, startScene } from "./scene.ts";
+import { DRY, LIVE, on, type Scene, type Script, startScene } from "./scene.ts";
 
 const HOUR = 3_600_000;
 
@@ -109,6 +109,32 @@ describe("with several API servers behind one address", { concurrent: true }, ()
     expect(scene.removed()).toEqual([]);
     expect(scene.recorded()).toEqual(["orders-of-old"]);
     expect(scene.lease()?.spec?.holderIdentity).toBe("");
+  });
+
+  it.each<[string, string, number]>([
+    ["names the owner", "get replicaset", THREE_HOURS],
+    ["shows the workload", "get deployment", THREE_HOURS],
+    ["shows the workload", "get deployment", -THREE_HOURS],
+    ["lists the autoscalers", "list horizontalpodautoscalers", THREE_HOURS],
+    ["makes the Lease", "create lease", THREE_HOURS],
+    ["writes the Lease", "update lease", -THREE_HOURS],
+  ])("a live run fails where the one that %s (%s) is %d s ahead of the others", async (_name, call, seconds) => {
+    await using scene = await startScene({ kubernetes: on(call, ahead(seconds)) });
+    const ended = await scene.compose(LIVE);
+    expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "CLOCKS_DIFFER" });
+    expect(ended.stderr).not.toMatch(/may still count/);
+    expect(scene.removed()).toEqual([]);
+    expect(scene.lease()?.spec?.holderIdentity ?? "").toBe("");
+  });
+
+  it("a run that finds so when it puts a removal on record warns of no record", async () => {
+    // The first look at the Lease is for its taking, the next for the record.
+    await using scene = await startScene({ kubernetes: on("get lease", ahead(THREE_HOURS), 1) });
+    const ended = await scene.compose(LIVE);
+    expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "CLOCKS_DIFFER" });
+    expect(ended.stderr).not.toMatch(/may still count/);
+    expect(scene.removed()).toEqual([]);
+    expect(scene.recorded()).toEqual([]);
   });
 
   it("a run goes on where they are three seconds apart", async () => {

@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 
 import { altered } from "./misbehaviour.ts";
-import { LIVE, on, startScene } from "./scene.ts";
+import { DRY, LIVE, on, startScene } from "./scene.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 type Change = (object: Json) => unknown;
@@ -21,6 +21,13 @@ function at(path: string, value: unknown): Change {
 
 const OWNER = { kind: "ReplicaSet", name: "orders", uid: "u", controller: true };
 
+/** Conditions that nothing is read of: as GKE's load balancer sets its own, and as others may. */
+const GATES = [
+  { type: "cloud.google.com/load-balancer-neg-ready", status: "True", lastProbeTime: null, lastTransitionTime: null },
+  { type: "example.com/odd", status: true, lastTransitionTime: 4, reason: null, message: 7 },
+  { status: "True" },
+];
+
 /** The call whose reply is changed, how, and what is said of it. */
 const SHAPES: readonly (readonly [call: string, change: Change, says: RegExp])[] = [
   ["list pods", at("items.0", null), /list pods in namespace shop: items\[0\] is null, expected an object/],
@@ -33,7 +40,12 @@ const SHAPES: readonly (readonly [call: string, change: Change, says: RegExp])[]
   ["list pods", at("items.0.metadata.uid", undefined), /pod orders-\S+: metadata\.uid is missing, expected text/],
   ["list pods", at("items.0.metadata.labels", "app"), /metadata\.labels is "app", expected an object/],
   ["list pods", at("items.0.metadata.annotations", { x: 1 }), /metadata\.annotations\["x"\] is 1, expected text/],
-  ["list pods", at("items.0.metadata.deletionTimestamp", null), /metadata\.deletionTimestamp is null, expected text/],
+  ["list pods", at("items.0.metadata.deletionTimestamp", 0), /metadata\.deletionTimestamp is 0, expected text/],
+  [
+    "list pods",
+    at("items.0.status.conditions.0.status", true),
+    /status\.conditions\[0\]\.status is true, expected text/,
+  ],
   ["list pods", at("items.0.metadata.ownerReferences", {}), /metadata\.ownerReferences is \{\}, expected a list/],
   [
     "list pods",
@@ -140,6 +152,34 @@ describe("an object that is not what it must be", { concurrent: true }, () => {
     expect(await scene.compose(["run", "--dry-run"])).toMatchObject({ exitCode: 0, reason: "would_rotate" });
   });
 
+  it.each<[string, string, Change]>([
+    ["a pod's readiness gates have no time", "list pods", withConditions(GATES, true)],
+    ["they have none when the pod is looked at again", "get pod", withConditions(GATES)],
+    ["a Deployment's conditions have none", "get deployment", withConditions(GATES)],
+    ["a pod has no list of addresses", "list pods", at("items.0.status.podIPs", null)],
+    ["an address is left out of a pod's list", "list pods", at("items.0.status.podIPs", [{}])],
+    ["a pod's deletionTimestamp is null", "list pods", at("items.0.metadata.deletionTimestamp", null)],
+    ["a target's deletionTimestamp is null", "get pod", at("metadata.deletionTimestamp", null)],
+    ["a ReplicaSet's deletionTimestamp is null", "get replicaset", at("metadata.deletionTimestamp", null)],
+    ["a Deployment's deletionTimestamp is null", "get deployment", at("metadata.deletionTimestamp", null)],
+    ["a free Lease has no times", "get lease", at("spec", { holderIdentity: "", acquireTime: null, renewTime: null })],
+  ])("is none where %s", async (_name, call, change) => {
+    const kubernetes = on(
+      call,
+      altered((body) => change(body as Json) as object),
+    );
+    await using scene = await startScene({ kubernetes });
+    if (call === "get lease") scene.setLease({ holderIdentity: "" });
+    expect(await scene.compose(DRY)).toMatchObject({ exitCode: 0, reason: "would_rotate" });
+  });
+
+  it("is none where an autoscaler's deletionTimestamp is null, and what it wants counts", async () => {
+    const change = altered((body) => at("items.0.metadata.deletionTimestamp", null)(body as Json) as object);
+    await using scene = await startScene({ kubernetes: on("list horizontalpodautoscalers", change) });
+    scene.world.autoscalers.push({ name: "hpa", target: { kind: "Deployment", name: "orders" }, desiredReplicas: 9 });
+    expect(await scene.compose(DRY)).toMatchObject({ exitCode: 0, reason: "scaling_in_progress" });
+  });
+
   it("is a list that has a pod twice, also on two pages", async () => {
     const twice = altered((body) => {
       const { items } = body as { items: readonly object[] };
@@ -152,6 +192,19 @@ describe("an object that is not what it must be", { concurrent: true }, () => {
     expect(scene.removed()).toEqual([]);
   });
 });
+
+/** The same with these conditions behind its own. */
+function withConditions(more: readonly object[], inList = false): Change {
+  const add: Change = (object) => {
+    const status = (object["status"] ?? {}) as { readonly conditions?: readonly object[] };
+    return { ...object, status: { ...status, conditions: [...(status.conditions ?? []), ...more] } };
+  };
+  if (!inList) return add;
+  return (body) => {
+    const [first, ...others] = body["items"] as readonly Json[];
+    return { ...body, items: [add(first!), ...others] };
+  };
+}
 
 /** As late as a time may be that counts as past. */
 function held(): string {

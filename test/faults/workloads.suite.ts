@@ -26,6 +26,27 @@ const deleted: Altered = () =>
     return { ...object, metadata: { ...metadata, deletionTimestamp: "2026-03-01T12:00:00Z" } };
   });
 
+/** All pods are of one revision, the first is of this. */
+const ofRevisions =
+  (first: string): Altered =>
+  () =>
+    altered((body) => {
+      const { items = [], ...list } = body as { items?: WirePod[] };
+      const labelled = items.map((pod, at) => {
+        const labels = { ...pod.metadata?.labels, "controller-revision-hash": at === 0 ? first : "orders-before" };
+        return { ...pod, metadata: { ...pod.metadata, labels } };
+      });
+      return { ...list, items: labelled };
+    });
+
+const atRevision =
+  (revision: string): Altered =>
+  () =>
+    altered((body) => {
+      const { status, ...object } = body as { status?: object };
+      return { ...object, status: { ...status, currentRevision: revision, updateRevision: revision } };
+    });
+
 interface Case {
   readonly kind?: "Deployment" | "StatefulSet";
   readonly pods?: number;
@@ -107,6 +128,16 @@ const CASES: readonly (readonly [string, Case])[] = [
       exitCode: 0,
       reason: "workload_deleting",
       says: /StatefulSet\/orders is being deleted since 2026-03-01T12:00:00Z/,
+    },
+  ],
+  [
+    "a StatefulSet whose change was taken back while a pod runs it",
+    {
+      kind: "StatefulSet",
+      calls: { "list pods": ofRevisions("orders-next"), "get statefulset": atRevision("orders-before") },
+      exitCode: 0,
+      reason: "rollout_in_progress",
+      says: /1 of 8 pods run another revision than orders-before/,
     },
   ],
   [
