@@ -682,10 +682,17 @@ const GUARDS: readonly Guard[] = [
     tests: KAFKA_TESTS,
   },
   {
-    prevents: "takes a number that each Java process gives its consumers for a pod's name",
+    prevents: "takes a number that each process gives its consumers for a pod's name",
     file: "src/forecast/ownership.ts",
-    code: "numbered.has(clientId) ? undefined : podCalled(clientId, names)",
+    code: "isNumber(clientId) ? undefined : podCalled(clientId, names)",
     instead: "podCalled(clientId, names)",
+    tests: ["src/forecast/ownership.test.ts"],
+  },
+  {
+    prevents: "takes the next number of a consumer that was made anew for a pod's name",
+    file: "src/forecast/ownership.ts",
+    code: 'ids.has(clientId) || series.has(seriesOf(clientId) ?? "")',
+    instead: "ids.has(clientId)",
     tests: ["src/forecast/ownership.test.ts"],
   },
   {

@@ -64,6 +64,37 @@ describe("who owns what", () => {
     ]);
   });
 
+  it("knows no pod by numbers that several members behind one address have", () => {
+    const pods = podsNamed(["consumer-orders-0", "consumer-orders-1", "consumer-orders-2"]);
+    const members = pods.flatMap(() =>
+      pods.map(({ name }, number) => ({ clientId: name, host: "192.168.0.9", owned: [at(number)] })),
+    );
+    const { owners, podsWithoutMember } = ownershipOf(groupOf(members), pods);
+    expect(owners.map(({ pod }) => pod)).toEqual(members.map(() => undefined));
+    expect(podsWithoutMember).toEqual(pods.map(({ name }) => name));
+  });
+
+  it.each([
+    ["the pods' own addresses", ["10.0.0.0", "10.0.0.1", "10.0.0.0"], ["consumer-orders-0", "consumer-orders-1"]],
+    ["one address of all", ["192.168.0.9", "192.168.0.9", "192.168.0.9"], [undefined, undefined, undefined]],
+  ])("takes a number for none where others of its series have several members, at %s", (_name, hosts, expected) => {
+    const numbers = ["consumer-orders-1", "consumer-orders-1", "consumer-orders-2"];
+    const members = numbers.map((clientId, seat) => ({ clientId, host: hosts[seat]! }));
+    const pods = podsNamed(["consumer-orders-0", "consumer-orders-1", "consumer-orders-2"]);
+    const { owners, mismatch } = ownershipOf(groupOf(members), pods);
+    expect([owners.map(({ pod }) => pod), mismatch]).toEqual([expected, undefined]);
+  });
+
+  it("goes by an id of several members where each of them has the address of the pod that it names", () => {
+    const members = ["orders-0", "orders-0", "orders-1"].map((clientId) => ({ clientId, host: "10.0.0.0" }));
+    const { owners, mismatch } = ownershipOf(groupOf(members), podsNamed(["orders-0", "orders-1"]));
+    expect(owners.map(({ pod, members: own }) => [pod, own.length])).toEqual([
+      ["orders-0", 2],
+      [undefined, 1],
+    ]);
+    expect(mismatch).toMatch(/^member m2 /);
+  });
+
   it.each<[string, string | undefined]>([
     ["of a sidecar, which all have", "127.0.0.6"],
     ["of a node", "192.168.0.9"],

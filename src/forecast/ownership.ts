@@ -2,7 +2,6 @@
 
 import { nameOf } from "../kafka/assignors/assignor.ts";
 import type { ConsumerGroup, GroupMember, PartitionLoad } from "../kafka/group.ts";
-import { canonicalAddress } from "../kafka/ip-address.ts";
 import type { PodInfo } from "../types.ts";
 import { podAddresses } from "./pod-addresses.ts";
 
@@ -31,8 +30,9 @@ export interface Ownership {
  * Joins members and pods: as the source says; else by the pod's IP address, where no other pod has the same (host network), and by
  * client id or instance id, where one is the pod's name or begins with it and a dash (a client numbers its consumers).
  *
- * Java numbers the consumers of each process alike (`consumer-orders-1`), which may well be the name of a pod: a client id that comes from
- * several addresses names none. Where addresses are those of proxies (service mesh) or nodes, which are no pod's own, the ids tell.
+ * Clients number the consumers of each process alike (`consumer-orders-1`), which may well be the name of a pod: a client id that several
+ * members have names none, unless all of them have that pod's own address. Where addresses are those of proxies (service mesh) or nodes,
+ * which are no pod's own, ids that but one member has tell.
  */
 export function ownershipOf(group: ConsumerGroup, pods: readonly PodInfo[]): Ownership {
   const loads = new Map(group.partitions.map((partition) => [nameOf(partition), partition]));
@@ -114,12 +114,15 @@ function podFinder(
 ): (member: GroupMember) => readonly PodClaim[] {
   const names = new Set(pods.map(({ name }) => name));
   const podAt = podAddresses(pods);
-  const numbered = idsOfSeveralAddresses(members);
+  const isNumber = numbersAmong(members, (clientId, its) => {
+    const named = podCalled(clientId, names);
+    return named !== undefined && its.every(({ host }) => podAt(host) === named);
+  });
   return ({ pod, clientId = "", instanceId, host = "" }) => {
     if (pod !== undefined) return names.has(pod) ? claim(pod, "the source") : [];
     return [
       ...claim(podAt(host), `address ${host}`),
-      ...claim(numbered.has(clientId) ? undefined : podCalled(clientId, names), `client.id ${clientId}`),
+      ...claim(isNumber(clientId) ? undefined : podCalled(clientId, names), `client.id ${clientId}`),
       ...claim(podCalled(instanceId, names), `group.instance.id ${instanceId}`),
     ];
   };
@@ -129,13 +132,25 @@ function claim(pod: string | undefined, by: string): readonly PodClaim[] {
   return pod === undefined ? [] : [{ pod, by }];
 }
 
-/** Client ids of members at several addresses: numbers that each process gives, and not a name. */
-function idsOfSeveralAddresses(members: readonly GroupMember[]): ReadonlySet<string> {
-  const addresses = Map.groupBy(members, ({ clientId = "" }) => clientId);
-  const several = [...addresses].filter(
-    ([, its]) => new Set(its.flatMap(({ host = "" }) => canonicalAddress(host) ?? [])).size > 1,
-  );
-  return new Set(several.map(([clientId]) => clientId));
+/**
+ * Tells the client ids that are no names but numbers, which each process gives to its consumers: those that several members have, and
+ * others of their series, since a consumer that is made anew gets the next number.
+ *
+ * @param isNameOf - whether it is nevertheless a name to the members that have it.
+ */
+function numbersAmong(
+  members: readonly GroupMember[],
+  isNameOf: (clientId: string, its: readonly GroupMember[]) => boolean,
+): (clientId: string) => boolean {
+  const byId = Map.groupBy(members, ({ clientId = "" }) => clientId);
+  const shared = [...byId].filter(([clientId, its]) => its.length > 1 && !isNameOf(clientId, its)).map(([id]) => id);
+  const [ids, series] = [new Set(shared), new Set(shared.flatMap((id) => seriesOf(id) ?? []))];
+  return (clientId) => ids.has(clientId) || series.has(seriesOf(clientId) ?? "");
+}
+
+/** "consumer-orders" of "consumer-orders-2"; undefined without a number. */
+function seriesOf(clientId: string): string | undefined {
+  return /^(.+)-\d+$/.exec(clientId)?.[1];
 }
 
 function mismatchOf({ id }: GroupMember, [first, ...others]: readonly PodClaim[]): string | undefined {
