@@ -37,6 +37,8 @@ export default defineConfig({
           name: "unit",
           include: ["src/**/*.test.ts", "test/*.test.ts", "test/contract/**/*.test.ts"],
           testTimeout: 120 * seconds,
+          // No test replaces modules or changes globals: what is imported once serves all files of a worker.
+          isolate: false,
         },
       },
       { extends: true, test: { name: "faults", include: ["test/faults/**/*.test.ts"], testTimeout: 240 * seconds } },
