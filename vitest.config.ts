@@ -28,8 +28,8 @@ export default defineConfig({
   test: {
     reporters: ["default", ...(results ? [["json", { outputFile: results }] as ["json", object]] : [])],
     sequence: { sequencer: FaultsFirst },
-    // Much of it waits: two files at once also where there are but two cores.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Much of it waits: three files at once also where there are but two cores.
+    maxWorkers: Math.max(3, availableParallelism() - 1),
     projects: [
       {
         extends: true,

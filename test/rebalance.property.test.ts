@@ -4,7 +4,7 @@ import { expectSafeRuns } from "./any-run.ts";
 
 describe("any run on any fleet", () => {
   it("meets the invariants, whatever the pods, the metrics and the faults", async () => {
-    const endings = await expectSafeRuns(3_000);
+    const endings = await expectSafeRuns(10_000);
     expect([...endings.keys()]).toEqual(
       expect.arrayContaining([
         "rotated",

@@ -497,7 +497,8 @@ describe("a diagnosis", () => {
         expect(evidence).not.toMatch(/NaN|undefined|∞/);
         expect(pods.map(({ name }) => name)).toEqual(expect.arrayContaining([...blamed]));
       }),
-      { numRuns: 1_000 },
+      // One seed, or chance decides how many causes there are.
+      { numRuns: 1_000, seed: 1 },
     );
     expect(seen.size).toBeGreaterThan(5);
   });

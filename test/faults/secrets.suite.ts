@@ -271,8 +271,15 @@ function vectorOf(result: readonly object[]): object {
   return { status: "success", data: { resultType: "vector", result } };
 }
 
+/** Each writing goes into one channel, and each channel has one; with FAULTS_BUILT each goes into all. */
+function channelsFor(write: (typeof WRITINGS)[number][1]): typeof CHANNELS {
+  if (process.env["FAULTS_BUILT"]) return CHANNELS;
+  const turn = WRITINGS.findIndex(([, one]) => one === write) % CHANNELS.length;
+  return CHANNELS.slice(turn, turn + 1);
+}
+
 describe.each(WRITINGS)("a password that a server writes %s", { concurrent: true }, (_name, write) => {
-  it.each(CHANNELS)("into %s is not shown, be it whole or cut", async (_channel, misbehave) => {
+  it.each(channelsFor(write))("into %s is not shown, be it whole or cut", async (_channel, misbehave) => {
     const { length } = write(SECRETS.special);
     for (const [from, to] of [
       [0, length],

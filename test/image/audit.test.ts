@@ -7,10 +7,10 @@ import { join, resolve } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { type Misbehaviour, startLoopback } from "../src/demo/loopback.ts";
-import { hang, says } from "./faults/misbehaviour.ts";
+import { type Misbehaviour, startLoopback } from "../../src/demo/loopback.ts";
+import { hang, says } from "../faults/misbehaviour.ts";
 
-const SCRIPT = resolve(import.meta.dirname, "../scripts/security.ts");
+const SCRIPT = resolve(import.meta.dirname, "../../scripts/security.ts");
 
 const LOCKED = { version: "1.0.0", dev: true, integrity: "sha512-AA==" };
 
@@ -79,7 +79,7 @@ describe("npm run security", { concurrent: true, timeout: 60_000 }, () => {
     NODE_ENV: "production",
     npm_config_omit: "dev",
     npm_config_audit_level: "none",
-    npm_config_local_prefix: resolve(import.meta.dirname, ".."),
+    npm_config_local_prefix: resolve(import.meta.dirname, "../.."),
   };
 
   it.each([[{}], [leavingOut]])("names package, version and advisory, of whatever severity, with %j", async (env) => {
