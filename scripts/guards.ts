@@ -283,7 +283,7 @@ const GUARDS: readonly Guard[] = [
   {
     prevents: "evicts on a look that is too old",
     file: MANAGER,
-    code: "(isOld() ? SEEN_TOO_LONG_AGO : undefined)",
+    code: '(isOld() ? "seen too long ago" : undefined)',
     instead: "undefined",
     tests: MANAGER_TESTS,
   },

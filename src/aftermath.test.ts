@@ -118,13 +118,16 @@ describe("behind a rotation", () => {
       },
     };
     const { clock, metrics, cluster: live } = simulation;
-    const cluster = dryRun({
-      ...live,
-      observeWorkload: async (seen) => seen,
-      probeEviction: async () => ({ outcome: "accepted" }),
-      readRecord: async () => ({ heldBy: undefined, removals: [], rotations: [] }),
-      liveRights: async () => ({ missing: undefined, note: undefined }),
-    });
+    const cluster = dryRun(
+      {
+        ...live,
+        observeWorkload: async (seen) => seen,
+        probeEviction: async () => ({ outcome: "accepted" }),
+        readRecord: async () => ({ heldBy: undefined, removals: [], rotations: [] }),
+        liveRights: async () => ({ missing: undefined, note: undefined }),
+      },
+      clock,
+    );
     const steps: unknown[] = [];
     const info = (_sentence: string, fields?: NarratorFields) => void steps.push(fields?.["step"]);
     const ports = { cluster, metrics, groups: [counted], clock, narrator: { ...SILENT, info }, sinks: [] };

@@ -68,7 +68,7 @@ export interface Workload extends WorkloadRef {
   readonly minReadySeconds: number;
   /** Since when it, or its ReplicaSet, is being deleted, as part of a sentence; undefined when it is not. */
   readonly deleting: string | undefined;
-  /** Makes no pod while one before it is not Ready (a StatefulSet's podManagementPolicy OrderedReady). */
+  /** Makes no pod while one of a lower ordinal is not Ready (a StatefulSet's podManagementPolicy OrderedReady). */
   readonly ordered: boolean;
   /** Why its controller cannot make pods now (a quota, say), as part of a sentence; undefined when it can. */
   readonly hindered: string | undefined;

@@ -141,7 +141,7 @@ async function rebalanceAt(kubernetes: HttpEndpoint, parts: Parts, signal: Abort
     const client = createKubernetesClient(api, clock);
     const holder = `${hostname()}_${run.runId}`;
     const live = createKubernetesCluster({ client, clock, namespace, labelSelector, holder });
-    const { cluster, now } = withServerTime(config.dryRun ? dryRun(live) : live, clock);
+    const { cluster, now } = withServerTime(config.dryRun ? dryRun(live, clock) : live, clock);
     const toleranceSeconds = config.metrics.stalenessSeconds;
     const prometheus = createPrometheus(engine, { ...config.prometheus, now, toleranceSeconds, narrator });
     const metrics = createMetricsSource(prometheus, config.metrics);

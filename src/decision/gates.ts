@@ -11,7 +11,7 @@ import type { Ownership } from "../forecast/ownership.ts";
 import { ineffectiveRotations } from "../forecast/rotations.ts";
 import type { HoldReason } from "../reasons.ts";
 import type { Group, PodInfo, Policy, Snapshot, Workload } from "../types.ts";
-import type { Choice, Objection } from "./choice.ts";
+import type { Choice, ChoiceHold } from "./choice.ts";
 import { isIdle, judgeSignals } from "./thresholds.ts";
 
 /** Why a run holds, with the facts behind it as a clause. */
@@ -106,12 +106,12 @@ export const GATES: readonly (WorldGate | GroupGate)[] = [
   { reason: "few_partitions", closed: whereOwned(fewPartitions) },
   { reason: "stateless_assignor", closed: whereOwned(statelessAssignor) },
   { reason: "static_membership", closed: whereOwned(staticMembers) },
-  objection("hot_partition"),
-  objection("balanced"),
-  objection("not_unusual"),
-  objection("no_eligible_target"),
-  objection("planning_timeout"),
-  objection("no_gain"),
+  choiceHold("hot_partition"),
+  choiceHold("balanced"),
+  choiceHold("not_unusual"),
+  choiceHold("no_eligible_target"),
+  choiceHold("planning_timeout"),
+  choiceHold("no_gain"),
 ];
 
 /** The first gate that holds the run back; without a choice, of those that come before it. */
@@ -151,7 +151,9 @@ function podsNotReady({ pods, workload }: Snapshot): Facts {
   const ready = readyPods(pods).length;
   if (ready >= (ordered ? 1 : READY_SHARE) * wanted) return undefined;
   const matched = pods.length < wanted ? `; ${pods.length} match the selector` : "";
-  const inTurn = ordered ? "; a StatefulSet makes no pod while one before it is not Ready (podManagementPolicy)" : "";
+  const inTurn = ordered
+    ? "; a StatefulSet does not make a pod again while one of a lower ordinal is not Ready (podManagementPolicy)"
+    : "";
   return `${ready} of ${wanted} wanted pods are Ready${matched}${inTurn}`;
 }
 
@@ -199,7 +201,7 @@ function named(group: string | undefined): string {
 }
 
 /** What speaks against the strategy's own choice. */
-function objection(reason: Objection): GroupGate {
+function choiceHold(reason: ChoiceHold): GroupGate {
   return { reason, closed: (_group, _policy, choice) => choice?.against[reason] };
 }
 

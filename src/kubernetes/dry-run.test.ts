@@ -1,11 +1,17 @@
 import { describe, expect, it } from "vitest";
 
 import { type ErrorCode, RebalancerError } from "../errors.ts";
+import type { Clock, Cluster } from "../ports.ts";
+import { createVirtualClock } from "../simulation/virtual-clock.ts";
 import type { PodInfo, RunRecord, Snapshot, Workload } from "../types.ts";
 import type { KubernetesCluster } from "./cluster.ts";
-import { dryRun } from "./dry-run.ts";
+import { dryRun as dryRunBy } from "./dry-run.ts";
 
 const NEVER = new AbortController().signal;
+
+function dryRun(cluster: KubernetesCluster, clock: Clock = createVirtualClock()): Cluster {
+  return dryRunBy(cluster, clock);
+}
 
 /** Nothing speaks against an eviction. */
 const NONE = () => undefined;
@@ -65,6 +71,23 @@ describe("a dry run", () => {
   it("shows the world as it is until something would have been removed", async () => {
     const cluster = clusterWith();
     expect(await dryRun(cluster).observe(NEVER)).toEqual(await cluster.observe(NEVER));
+  });
+
+  it.each<[number, string | undefined]>([
+    [5_000, undefined],
+    [7_000, "a live run would not evict, because the look at the group took 7s and may be 5s old"],
+  ])("says what a live run would do with a look that takes %d ms", async (millis, said) => {
+    const clock = createVirtualClock();
+    const live = clusterWith();
+    const observe: KubernetesCluster["observe"] = async (signal) => {
+      await clock.sleep(millis, signal);
+      return await live.observe(signal);
+    };
+    const cluster = dryRun({ ...live, observe }, clock);
+    await cluster.observe(NEVER);
+    await cluster.observe(NEVER);
+    const note = ["the API would accept the eviction", ...(said === undefined ? [] : [said])].join("; ");
+    expect(await cluster.evict(podOf("a"), NONE, NEVER)).toMatchObject({ outcome: "accepted", note });
   });
 
   it("shows a removed pod as replaced, by one that has been Ready for long", async () => {

@@ -1,7 +1,9 @@
+import { formatDuration } from "../durations.ts";
 import { asRebalancerError } from "../errors.ts";
-import type { Cluster, EvictReply, Lock } from "../ports.ts";
+import type { Clock, Cluster, EvictReply, Lock } from "../ports.ts";
 import type { EarlierRuns, PodInfo, PodRef, Snapshot } from "../types.ts";
 import type { KubernetesCluster } from "./cluster.ts";
+import { LOOK_MILLIS } from "./manager.ts";
 import { lacksTheRight, webhookWithoutDryRun } from "./refusal.ts";
 import { type LiveRights, noRight } from "./rights.ts";
 import { failureOf } from "./status.ts";
@@ -16,9 +18,11 @@ const STAND_IN_READY_MILLIS = 3_600_000;
  * The pods are listed once: nothing that is done here changes them. Each later look reads the workload anew, and each target
  * is read anew before its eviction is asked.
  */
-export function dryRun(cluster: KubernetesCluster): Cluster {
+export function dryRun(cluster: KubernetesCluster, clock: Clock): Cluster {
   const removed = new Set<string>();
   let seen: Snapshot | undefined;
+  /** How long the only look at all pods took; a live run looks so before each eviction. */
+  let lookMillis = 0;
   let rights: LiveRights | undefined;
 
   /** Asked once, when an eviction would be accepted: who cannot evict is told that first. */
@@ -29,6 +33,13 @@ export function dryRun(cluster: KubernetesCluster): Cluster {
     return rights;
   }
 
+  async function lookAtAll(signal: AbortSignal): Promise<Snapshot> {
+    const asked = clock.now().getTime();
+    const world = await cluster.observe(signal);
+    lookMillis = clock.now().getTime() - asked;
+    return world;
+  }
+
   function standIn(pod: PodInfo, created: Date): PodInfo {
     if (!removed.has(pod.uid)) return pod;
     const readySince = new Date(created.getTime() - STAND_IN_READY_MILLIS);
@@ -37,7 +48,7 @@ export function dryRun(cluster: KubernetesCluster): Cluster {
 
   return {
     async observe(signal) {
-      seen = seen === undefined ? await cluster.observe(signal) : await cluster.observeWorkload(seen, signal);
+      seen = seen === undefined ? await lookAtAll(signal) : await cluster.observeWorkload(seen, signal);
       const { pods, observedAt } = seen;
       return { ...seen, pods: pods.map((pod) => standIn(pod, observedAt)) };
     },
@@ -53,10 +64,17 @@ export function dryRun(cluster: KubernetesCluster): Cluster {
       const { missing, note } = await rightsOf(signal);
       if (missing !== undefined) return { outcome: "refused", reason: "not_allowed", why: missing };
       removed.add(pod.uid);
-      const notes = [reply.note ?? "the API would accept the eviction", ...(note === undefined ? [] : [note])];
-      return { outcome: "accepted", note: notes.join("; "), replaced: true };
+      const notes = [reply.note ?? "the API would accept the eviction", note, slowness(lookMillis)];
+      return { outcome: "accepted", note: notes.filter((one) => one !== undefined).join("; "), replaced: true };
     },
   };
+}
+
+/** That a live run would give up each of its looks before it evicts. */
+function slowness(lookMillis: number): string | undefined {
+  if (lookMillis <= LOOK_MILLIS) return undefined;
+  const [took, limit] = [lookMillis, LOOK_MILLIS].map((millis) => formatDuration(millis / 1_000));
+  return `a live run would not evict, because the look at the group took ${took} and may be ${limit} old`;
 }
 
 /** What the API server would say to a live run, where it says no word on the eviction itself. */

@@ -36,7 +36,7 @@ export async function evictPod(
   const { pod, dryRun } = request;
   const { value: found, at } = await client.getPod(pod, signal);
   if (found === undefined || !isRunning(found, request)) return { outcome: "gone" };
-  const why = objectionTo(found, at, request);
+  const why = whyNot(found, at, request);
   if (why !== undefined) return { outcome: "spared", why };
   signal.throwIfAborted();
   try {
@@ -57,7 +57,7 @@ function isRunning(found: WirePod, { pod }: EvictRequest): boolean {
   return found.metadata?.uid === pod.uid && !isTerminating(found);
 }
 
-function objectionTo(found: WirePod, at: Date, { objection, isOfGroup }: EvictRequest): string | undefined {
+function whyNot(found: WirePod, at: Date, { objection, isOfGroup }: EvictRequest): string | undefined {
   const now = readPod(found);
   if (now === undefined) return "finished";
   if (now.controller === undefined) return "without a controller";

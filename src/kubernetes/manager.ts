@@ -36,13 +36,10 @@ export interface Limits {
  * How old a look may be when an eviction is sent: by our own clock, from before it was asked for. Behind it come the Lease's record and
  * the look at the pod itself, which a slow API server may draw out.
  */
-const LOOK_MILLIS = 5_000;
+export const LOOK_MILLIS = 5_000;
 
 /** So many evictions are given up because their look had become too old. */
 const MOST_LOOKS = 3;
-
-/** Why an eviction was not sent on a look that had become too old. */
-const SEEN_TOO_LONG_AGO = "seen too long ago";
 
 const ALL_ROTATED: Halt = { reason: "rotated", detail: "" };
 
@@ -95,18 +92,25 @@ function leftAlone(halt: Halt | undefined): Ending {
   return { outcome: "skipped", why: `not touched, because ${halt?.detail}` };
 }
 
+/** The newest look, and when it was asked for. */
+interface Look {
+  readonly world: Snapshot;
+  readonly asked: Date;
+  /** How long the API server took for it. */
+  readonly tookMillis: number;
+}
+
 /** Targets that go together. */
 interface Batch {
   readonly targets: readonly Target[];
   /** Those that are gone by us. */
   readonly evicted: PodInfo[];
-  /** The newest look, and when it was asked for. */
-  look: { readonly world: Snapshot; readonly asked: Date };
+  look: Look;
 }
 
 /** @returns one ending for each target, in their order. */
 async function removeBatch(targets: readonly Target[], rotation: Rotation): Promise<readonly Ending[]> {
-  const batch: Batch = { targets, evicted: [], look: { world: rotation.seen, asked: new Date(0) } };
+  const batch: Batch = { targets, evicted: [], look: { world: rotation.seen, asked: new Date(0), tookMillis: 0 } };
   try {
     const obstacle = await lookAgain(targets, batch, rotation);
     if (obstacle) return targets.map(() => skipped(obstacle));
@@ -139,7 +143,7 @@ async function lookAgain(targets: readonly Target[], batch: Batch, rotation: Rot
   signal.throwIfAborted();
   const asked = clock.now();
   const world = asIfStillThere(batch, await cluster.observe(signal));
-  batch.look = { world, asked };
+  batch.look = { world, asked, tookMillis: clock.now().getTime() - asked.getTime() };
   return obstacleTo({ targets, together: batch.targets.length }, world, rotation);
 }
 
@@ -197,14 +201,24 @@ async function evictSeen(target: Target, batch: Batch, rotation: Rotation): Prom
     if (halt) return { outcome: "held", halt };
     lock.confirm();
     const reply = await evict(target, isOld, rotation);
-    if (reply.outcome !== "spared" || reply.why !== SEEN_TOO_LONG_AGO) return reply;
+    // Whatever else speaks against the pod is seen when the group is looked at again.
+    if (reply.outcome !== "spared" || !isOld()) return reply;
   }
-  const limit = formatDuration(LOOK_MILLIS / 1_000);
-  throw new RebalancerError(
+  throw tooSlow(target, batch);
+}
+
+function tooSlow({ pod }: Target, { look: { world, tookMillis } }: Batch): RebalancerError {
+  const [limit, took] = [LOOK_MILLIS, tookMillis].map((millis) => formatDuration(millis / 1_000));
+  return new RebalancerError(
     "DEADLINE_EXCEEDED",
-    `${target.pod.name} was not evicted: the API server is so slow that each of ${MOST_LOOKS} looks at the group was more than ${limit} old by then`,
+    `${pod.name} was not evicted: the API server is so slow that each of ${MOST_LOOKS} looks at the group was more than ${limit} old by then (the last look at its ${world.pods.length} pods took ${took})`,
+    { advice: TOO_SLOW },
   );
 }
+
+/** What to do about it. */
+const TOO_SLOW =
+  "Run inside the cluster rather than over a VPN, and check the API server's load, its admission webhooks, and the network in between.";
 
 function failed(outcome: RemovalStep["outcome"], thrown: unknown): Ending {
   const error = asRebalancerError(thrown);
@@ -236,7 +250,11 @@ async function evict(
     role,
   });
   const objection = objectionTo(pod, policy);
-  return await cluster.evict(pod, (now, at) => objection(now, at) ?? (isOld() ? SEEN_TOO_LONG_AGO : undefined), signal);
+  return await cluster.evict(
+    pod,
+    (now, at) => objection(now, at) ?? (isOld() ? "seen too long ago" : undefined),
+    signal,
+  );
 }
 
 /** Puts a removal on record, or, after an answer that does not tell, takes it back: nothing is evicted then. */

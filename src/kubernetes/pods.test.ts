@@ -57,6 +57,13 @@ describe("readPod", () => {
     expect(alone).not.toHaveProperty("otherIps");
   });
 
+  it("keeps the revision of a StatefulSet's pod, and of no other", () => {
+    const labels = { "controller-revision-hash": "orders-5d8f7c9b" };
+    const ownerReferences = [{ ...OWNER, kind: "StatefulSet", name: "orders" }];
+    expect(readPod(pod({ metadata: { labels, ownerReferences } }))).toMatchObject({ revision: "orders-5d8f7c9b" });
+    expect(readPod(pod({ metadata: { labels } }))).not.toHaveProperty("revision");
+  });
+
   it.each(["Succeeded", "Failed"])("passes over a pod that has %s", (phase) => {
     expect(readPod(pod({ status: { phase } }))).toBeUndefined();
   });

@@ -111,7 +111,7 @@ describe.skipIf(missing)(`admission control on a real API server${missing ? ` ($
       why: typeof why === "string" ? why : expect.stringMatching(why),
     };
     expect(await cluster.evict(pod!, NO_OBJECTION, NEVER)).toEqual(refused);
-    expect(await dryRun(cluster).evict(pod!, NO_OBJECTION, NEVER)).toEqual(refused);
+    expect(await dryRun(cluster, systemClock).evict(pod!, NO_OBJECTION, NEVER)).toEqual(refused);
     expect((await cluster.observe(NEVER)).pods.map(({ uid, terminating }) => [uid, terminating])).toEqual(
       pods.map(({ uid }) => [uid, false]),
     );

@@ -249,7 +249,7 @@ describe.skipIf(missing)(`on a real control plane${missing ? ` (${missing})` : "
       const why = "several PodDisruptionBudgets match the pod, and the eviction API cannot judge more than one";
       const refused = { outcome: "refused", reason: "blocked_by_pdb", why };
       expect(await cluster.evict(pods[0]!, NONE, NEVER)).toEqual(refused);
-      expect(await dryRun(cluster).evict(pods[0]!, NONE, NEVER)).toEqual(refused);
+      expect(await dryRun(cluster, systemClock).evict(pods[0]!, NONE, NEVER)).toEqual(refused);
     });
 
     it("in a dry run asks the budget, spends nothing of it, and changes nothing", async () => {
@@ -257,7 +257,7 @@ describe.skipIf(missing)(`on a real control plane${missing ? ` (${missing})` : "
       await apply(orders({ readyDelaySeconds: 5 }), budget("orders"));
       const { pods } = await atRest(4);
       await budgetCounts();
-      const dry = dryRun(cluster);
+      const dry = dryRun(cluster, systemClock);
       for (const pod of pods) expect(await dry.evict(pod, NONE, NEVER)).toMatchObject({ outcome: "accepted" });
       expect((await atRest(4)).pods).toEqual(pods);
       expect((await dry.observe(NEVER)).pods.map(({ uid }) => uid)).toEqual(pods.map(({ uid }) => `dry-run:${uid}`));

@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 
 import { type Misbehaviour, sendAnswer } from "../../src/demo/loopback.ts";
-import { LIVE, type Scene, startScene } from "./scene.ts";
+import { DRY, LIVE, type Scene, startScene } from "./scene.ts";
 
 /** Answers as it should, nine seconds later by the scene's clock, which is the run's, too. */
 function late({ clock }: Scene): Misbehaviour {
@@ -41,9 +41,25 @@ describe("a look at the group is made again", { concurrent: true }, () => {
     });
     const ended = await scene.run(LIVE);
     expect(ended).toMatchObject({ exitCode: 1, reason: "failed", code: "DEADLINE_EXCEEDED" });
-    expect(ended.said).toMatch(/was not evicted: the API server is so slow that each of 3 looks .*check its load/);
+    expect(ended.said).toMatch(
+      /was not evicted: the API server is so slow that each of 3 looks .*the last look at its 8 pods took .*Run inside the cluster/,
+    );
     expect(scene.calls("get pod")).toHaveLength(3);
     expect(scene.calls("evict")).toEqual([]);
     expect(scene.recorded()).toEqual([]);
+  });
+
+  it("in vain where to list the pods takes nine seconds: a dry run says that a live run would not evict", async () => {
+    await using scene: Scene = await startScene({
+      pods: 8,
+      kubernetes: (call) => (call === "list pods" ? late(scene) : undefined),
+    });
+    const live = await scene.run(LIVE);
+    expect(live).toMatchObject({ exitCode: 1, reason: "failed", code: "DEADLINE_EXCEEDED" });
+    expect(live.said).toMatch(/each of 3 looks .*the last look at its 8 pods took 9s/);
+    expect(scene.calls("evict")).toEqual([]);
+    const dry = await scene.run(DRY);
+    expect(dry).toMatchObject({ exitCode: 0, reason: "would_rotate" });
+    expect(dry.stderr).toMatch(/a live run would not evict, because the look at the group took 9s.* and may be 5s old/);
   });
 });
