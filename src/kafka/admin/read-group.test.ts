@@ -108,7 +108,7 @@ const COORDINATOR = { key: "orders", errorCode: 0, host: "kafka-1", port: 9092 }
 
 const USUAL: Answers = {
   "ask for the versions": [
-    { apiKeys: VERSIONS.map(([apiKey, version]) => ({ apiKey, minVersion: 0, maxVersion: version })) },
+    { errorCode: 0, apiKeys: VERSIONS.map(([apiKey, version]) => ({ apiKey, minVersion: 0, maxVersion: version })) },
   ],
   "find the coordinator": [{ coordinators: [COORDINATOR] }],
   "list the groups": [listing("classic")],
@@ -333,7 +333,17 @@ describe("a look at a group", () => {
 
   it.each<[Answers, string, RegExp]>([
     [
-      { "ask for the versions": [{ apiKeys: [] }] },
+      { "ask for the versions": [{ errorCode: 35, apiKeys: [] }] },
+      "REQUEST_REJECTED",
+      /^bootstrap:9092 is older than Kafka 2\.4, expected 3\.0 or newer$/,
+    ],
+    [
+      { "ask for the versions": [{ errorCode: 7, apiKeys: [] }] },
+      "SERVER_ERROR",
+      /^ask for the versions at bootstrap:9092: REQUEST_TIMED_OUT/,
+    ],
+    [
+      { "ask for the versions": [{ errorCode: 0, apiKeys: [] }] },
       "REQUEST_REJECTED",
       /^bootstrap:9092 takes .* Kafka 3\.0 or newer$/,
     ],

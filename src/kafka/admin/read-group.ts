@@ -112,11 +112,19 @@ async function findCoordinator(
 
 const GROUP_KEY = 0;
 
+/** What an older broker answers to version 3 of the request for its versions, which is of Kafka 2.4 (KIP-511). */
+const UNSUPPORTED_VERSION = 35;
+
 /** @throws RebalancerError where this is an older Kafka, or none. */
 async function readVersions(broker: Broker, connections: Connections): Promise<Versions> {
-  const { apiKeys } = await connections.ask(broker, "ask for the versions", (connection) =>
+  const what = "ask for the versions";
+  const { errorCode, apiKeys } = await connections.ask(broker, what, (connection) =>
     apiVersions.async(connection, "pod-rebalancer", "1"),
   );
+  if (errorCode === UNSUPPORTED_VERSION) {
+    throw new RebalancerError("REQUEST_REJECTED", `${broker.where} is older than Kafka 2.4, expected 3.0 or newer`);
+  }
+  insistOnSuccess(broker.where, what, errorCode, "to connect");
   const versions: Versions = new Map(apiKeys.map((one) => [one.apiKey, one]));
   for (const { key, version } of NEEDED) {
     const { minVersion = 0, maxVersion = -1 } = versions.get(key) ?? {};

@@ -141,7 +141,7 @@ function consumerIn(reader: BoundedReader) {
     instanceId,
     clientId: reader.readString(),
     clientHost: reader.readString(),
-    subscribedTopicNames: reader.readArray((r) => r.readString(), true, false),
+    subscribedTopicNames: reader.readStrings(),
     subscribedTopicRegex: reader.readNullableString(),
     assignment: assignmentIn(reader),
     targetAssignment: assignmentIn(reader),
