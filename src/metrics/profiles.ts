@@ -124,13 +124,18 @@ const ONCE_A_SERIES = "without ($replica_labels)";
 /** Micrometer writes `client_id`, Strimzi's JMX rules `clientid`, other rules for the JMX exporter `clientId`. */
 export const CLIENT_ID_LABELS = ["client_id", "clientid", "clientId"] as const;
 const CLIENT = ["pod", "cluster", ...CLIENT_ID_LABELS].join(", ");
+/** Matches series of clients that have none of these labels. */
+const UNNAMED = CLIENT_ID_LABELS.map((label) => `${label}=""`).join(",");
 
 /** The label of rows that stand for no pod but for clients that cannot be told apart: see `refuseIndistinct`. */
 export const INDISTINCT = "indistinct_client";
 
 /**
- * The series that one scrape shows of the same thing of the same client: they are several clients', which no label that is known
+ * The series that one scrape shows of the same thing of clients without a name: they are several clients', which no label that is known
  * tells apart, and would be taken for one. A scrape is known by its job and instance: another path to the same pod shows the same again.
+ * A client with a name may be there twice: Micrometer binds its metrics once for Spring's listener and once for `KafkaClientMetrics`.
+ *
+ * @param series - of clients without a name.
  */
 function indistinct(thing: string, series: string): string {
   const labels = `${thing}, job, instance, $replica_labels`;
@@ -153,7 +158,8 @@ function withFlatTopic(series: string): string {
   return flat;
 }
 
-const RECORDS_LAG = alive(select("kafka_consumer_fetch_manager_records_lag"));
+const RECORDS_LAG_METRIC = "kafka_consumer_fetch_manager_records_lag";
+const RECORDS_LAG = alive(select(RECORDS_LAG_METRIC));
 const CURRENT_LAG = numbersFirst("flat_topic, partition, cluster", withFlatTopic(RECORDS_LAG));
 const RECORDS_CONSUMED = "kafka_consumer_fetch_manager_records_consumed_total";
 const ASSIGNED = alive(select("kafka_consumer_coordinator_assigned_partitions"));
@@ -167,13 +173,14 @@ const CONSUMED_BY_CLIENT = [
   `sum by (${CLIENT}) (max by (${CLIENT}, flat_topic) (${withFlatTopic(rateOf(`by (${CLIENT}, topic)`, select(RECORDS_CONSUMED, 'topic!=""')))}))`,
 ].join(" or ");
 
-const READ_REPLICA = alive(select("kafka_consumer_fetch_manager_preferred_read_replica"));
-
 /** Of each partition the lag, -1 before the first fetch of anything from it: only the read replica is shown at once. */
-const OWNED = `(${RECORDS_LAG} or (${READ_REPLICA} * 0 - 1))`;
-/** Of each client a row that says nothing of its partitions, since those of several do not collide. */
-const OWNERS_BY_LABELS = `count without (topic, partition) (${OWNED})`;
-const OWNED_BY_CLIENT = `${indistinct(CLIENT, OWNERS_BY_LABELS)} or max by (${CLIENT}, topic, partition) (${OWNED})`;
+function owned(matchers = ""): string {
+  const replica = alive(select("kafka_consumer_fetch_manager_preferred_read_replica", matchers));
+  return `(${alive(select(RECORDS_LAG_METRIC, matchers))} or (${replica} * 0 - 1))`;
+}
+/** Of each client without a name a row that says nothing of its partitions, since those of several do not collide. */
+const UNNAMED_OWNERS = `count without (topic, partition) (${owned(UNNAMED)})`;
+const OWNED_BY_CLIENT = `${indistinct("pod, cluster", UNNAMED_OWNERS)} or max by (${CLIENT}, topic, partition) (${owned()})`;
 
 /** Keeps what may tell two Kafka clusters apart, whatever it is called. */
 const ONCE_AN_EXPORTER = "without (instance, pod, $replica_labels)";
@@ -209,12 +216,12 @@ export const PROFILES = {
   "java-client": {
     ...CADVISOR,
     lag: [
-      indistinct(`${CLIENT}, topic, partition`, RECORDS_LAG),
+      indistinct("pod, cluster, topic, partition", alive(select(RECORDS_LAG_METRIC, UNNAMED))),
       `(min by (pod, cluster) (${RECORDS_LAG}) < 0)`,
       `sum by (pod, cluster) (max by (${CLIENT}, flat_topic, partition) (${CURRENT_LAG}))`,
       NOTHING_ASSIGNED,
     ].join(" or "),
-    rate: `${indistinct(`${CLIENT}, topic`, alive(select(RECORDS_CONSUMED)))} or sum by (pod, cluster) (${CONSUMED_BY_CLIENT})`,
+    rate: `${indistinct("pod, cluster, topic", alive(select(RECORDS_CONSUMED, UNNAMED)))} or sum by (pod, cluster) (${CONSUMED_BY_CLIENT})`,
     ownership: OWNED_BY_CLIENT,
     partitionRate: progressOf(ONCE_AN_EXPORTER, selectAny("kafka_topic_partition_current_offset", 'topic=~"$topics"')),
   },

@@ -97,6 +97,15 @@ const clients: readonly Series[] = [
     ...clientPartition({ namespace: "blurred", pod: `${PREFIX}a`, consumer_name: name }, "blurred", partition, 7),
     counter(RECORDS_CONSUMED, { namespace: "blurred", pod: `${PREFIX}a`, consumer_name: name, topic: "blurred" }, 600),
   ]),
+  // One consumer, whose metrics Micrometer binds twice.
+  ...[{ spring_id: "factory.consumer-orders-1" }, { kafka_version: "4.1.0" }].flatMap((binding) => {
+    const client = { namespace: "bound-twice", pod: `${PREFIX}a`, client_id: "consumer-orders-1", ...binding };
+    return [
+      ...clientPartition(client, "bound", 0, 7),
+      ...clientPartition(client, "bound", 1),
+      counter(RECORDS_CONSUMED, { ...client, topic: "bound" }, 600),
+    ];
+  }),
   // The same topic in two Kafkas.
   ...clientPartition(clientOf("kafkas", "a"), "both", 0, 1),
   currentOffset("both", 0, 1, { job: "kafka-one" }),
@@ -257,6 +266,26 @@ describe.skipIf(missing !== undefined)("the group in back-filled metrics", () =>
         // Other pods are not concerned.
         const other = await fetchSignals(engine(), podsIn(namespace, "b"), { profile, namespace, queries });
         expect(other.rate?.values.size).toBe(0);
+      });
+
+      it("takes the metrics of one consumer that are bound twice for one", async () => {
+        const namespace = "bound-twice";
+        const [own] = podsIn(namespace, "a");
+        const group = await readGroup(engine(), [own!], { profile, namespace });
+        expect(group?.members).toHaveLength(1);
+        expect(group?.partitions.map(({ partition, lag }) => [partition, lag])).toEqual([
+          [0, 7],
+          [1, undefined],
+        ]);
+        const queries = { cpu: "none", lag: "none", memory: "none" };
+        const { rate } = await fetchSignals(engine(), [own!], { profile, namespace, queries });
+        expect([...(rate?.values.values() ?? [])].map((value) => Math.round(value))).toEqual([600]);
+        const lags = await fetchSignals(engine(), [own!], {
+          profile,
+          namespace,
+          queries: { cpu: "none", rate: "none", memory: "none" },
+        });
+        expect(lags.lag?.values.get(own!.name)).toBe(7);
       });
 
       it("refuses the rates of two Kafka clusters", async () => {
