@@ -167,6 +167,28 @@ describe.skipIf(missing)(`the built product on a real control plane${missing ? `
       await expectUntouched();
     });
 
+    it("where a Deployment owns a pod without a ReplicaSet, with exit code 4", async () => {
+      const deployments = scene.path("apps/v1", "deployments/shipping");
+      const { metadata: owner } = await scene.request<Pick<Pod, "metadata">>("GET", deployments);
+      const reference = {
+        apiVersion: "apps/v1",
+        kind: "Deployment",
+        name: "shipping",
+        uid: owner.uid,
+        controller: true,
+      };
+      const metadata = { name: "direct", labels: { app: "direct" }, ownerReferences: [reference] };
+      const spec = { containers: [{ name: "consumer", image: "consumer:1" }] };
+      await stage.plane.apply([{ apiVersion: "v1", kind: "Pod", metadata, spec }], scene.namespace);
+      try {
+        const { detail } = expectEnd(await scene.run("-l", "app in (consumer,direct)"), 4, "ambiguous_group");
+        expect(detail).toContain("Deployment/shipping, which owns pods without a ReplicaSet");
+      } finally {
+        await scene.request("DELETE", `${scene.path("v1", "pods/direct")}?gracePeriodSeconds=0`);
+      }
+      await expectUntouched();
+    });
+
     it("where the selector matches nothing, with exit code 4", async () => {
       expectEnd(await scene.run("-l", "app=nobody"), 4, "no_pods");
       await expectUntouched();
