@@ -203,3 +203,32 @@ describe("on a server", () => {
     await eventually(() => server.connections.open === 0);
   });
 });
+
+describe("a search", () => {
+  function serverThat(finds: (promql: string) => Sample[]) {
+    const log: string[] = [];
+    const query = async (what: string, promql: string) => {
+      const scope = promql.includes('cluster="eu"') ? "ours" : "all";
+      log.push(`${what} of ${scope}`);
+      await Promise.resolve();
+      log.push(`${what} done`);
+      return finds(promql);
+    };
+    return { log, source: createMetricsSource({ query }, { ...OPTIONS, queries: {}, matchers: 'cluster="eu"' }) };
+  }
+
+  it("asks for one signal after the other, and keeps to the matchers where that finds anything", async () => {
+    const { log, source } = serverThat(() => [{ labels: { __name__: "kafka_consumer_lag" }, value: 1 }]);
+    const clues = await source.searchFor?.(["lag", "cpu"], [pod("a")], NEVER);
+    expect(clues).toHaveLength(2);
+    expect(log).toEqual(["lag search of ours", "lag search done", "cpu search of ours", "cpu search done"]);
+  });
+
+  it("leaves the matchers out where nothing is found with them", async () => {
+    const found = { labels: { __name__: "kafka_consumer_lag_sum", found_under: "pod", namespace: "shop" }, value: 3 };
+    const { log, source } = serverThat((promql) => (promql.includes('cluster="eu"') ? [] : [found]));
+    const clues = await source.searchFor?.(["lag"], [pod("a")], NEVER);
+    expect(clues?.[0]).toMatch(/PROMETHEUS_MATCHERS leaves them out/);
+    expect(log).toEqual(["lag search of ours", "lag search done", "lag search of all", "lag search done"]);
+  });
+});

@@ -32,13 +32,19 @@ export function createMetricsSource(prometheus: Pick<Prometheus, "query">, optio
       );
       return { cpu, lag, rate, memory };
     },
-    searchFor(signals, pods, signal) {
-      const clue = async (name: Signal, abort: AbortSignal) => {
-        const promql = searchQuery(name, pods, options);
-        const rows = promql === undefined ? undefined : await prometheus.query(`${name} search`, promql, abort);
-        return clueOf(name, rows, options);
+    async searchFor(signals, pods, signal) {
+      const search = async (name: Signal, matchers: string) => {
+        const promql = searchQuery(name, pods, options, matchers);
+        return promql === undefined ? undefined : await prometheus.query(`${name} search`, promql, signal);
       };
-      return allOrNone((abort) => signals.map((name) => clue(name, abort)), signal);
+      const clues: string[] = [];
+      // Such queries look at many series of a server that others share: one at a time, and within what is meant for us.
+      for (const name of signals) {
+        const rows = await search(name, options.matchers);
+        const isInVain = rows?.length === 0 && options.matchers !== "";
+        clues.push(clueOf(name, isInVain ? await search(name, "") : rows, options));
+      }
+      return clues;
     },
   };
 }

@@ -24,7 +24,7 @@ describe("a clue", () => {
     (profile, signal) => {
       const [, metric = "none"] = /looks for (\S+) with/.exec(told(signal, [], profile)) ?? [];
       expect(PROFILES[profile][signal]).toContain(metric);
-      const query = searchQuery(signal, PODS, { ...METRICS_OPTIONS, profile }) ?? "";
+      const query = searchQuery(signal, PODS, { ...METRICS_OPTIONS, profile }, "") ?? "";
       const [, alike = "none"] = /count by \([^)]*\) \(\{__name__=~"([^"]*)"\}\)$/.exec(query) ?? [];
       expect(metric).toMatch(new RegExp(`^(?:${alike})$`));
     },
@@ -139,7 +139,7 @@ describe("a clue", () => {
 
   it("names the setting of a custom query, of which nothing more is known", () => {
     const options = { ...METRICS_OPTIONS, queries: { lag: "up" } };
-    expect(searchQuery("lag", PODS, options)).toBeUndefined();
+    expect(searchQuery("lag", PODS, options, "")).toBeUndefined();
     expect(clueOf("lag", undefined, options)).toBe("lag: LAG_QUERY yields no row of these pods");
   });
 

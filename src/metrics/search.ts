@@ -54,18 +54,20 @@ const QUERY_OF: Readonly<Record<Signal, string>> = {
 type Options = Pick<MetricsOptions, "profile" | "group" | "namespace" | "queries">;
 
 /**
- * One query for whatever is called alike: how many series name these pods, and in which label, in any namespace and whatever
- * PROMETHEUS_MATCHERS says; and how many there are at all. A row for each name, label, namespace and container, however many pods.
+ * One query for whatever is called alike: how many series name these pods, and in which label, in any namespace; and how many there are
+ * at all. A row for each name, label, namespace and container, however many pods.
  *
+ * @param matchers - PROMETHEUS_MATCHERS, or "" to look at whatever the server has.
  * @returns undefined where the signal's query is a custom one: nobody knows what it looks for.
  */
 export function searchQuery(
   signal: Signal,
   pods: readonly PodInfo[],
   { profile, queries }: Options,
+  matchers: string,
 ): string | undefined {
   if (queries[signal] !== undefined || pods.length === 0) return undefined;
-  const alike = `__name__=~"${SIMILAR[signal]}"`;
+  const alike = `__name__=~"${SIMILAR[signal]}"${matchers === "" ? "" : `,${matchers}`}`;
   const named = POD_LABELS.map((label) => {
     const counted = `count by (__name__, namespace, exported_namespace, container) ({${alike},${label}=~"${podsPattern(pods)}"})`;
     return `label_replace(${counted}, "${UNDER}", "${label}", "", "")`;
