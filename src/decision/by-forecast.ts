@@ -35,6 +35,7 @@ export function* chooseByForecast(group: Group, policy: Policy): Slices<Choice> 
   }
 }
 
+/** The time was up before today's imbalance and its floor were known, so that there is not even a forecast without candidates. */
 const NOTHING_FORECAST: Choice = {
   against: { planning_timeout: `no candidate was forecast within the planning budget of ${PLANNING_SECONDS} s` },
   because: [],

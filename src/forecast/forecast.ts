@@ -57,8 +57,9 @@ export function forecast(board: Board, scope: ForecastScope, policy: Policy): Fo
  * @returns every candidate with its forecast, and the best, by the mean over all orders and errors, of those that are good enough: whose
  *   pessimistic end (p90) removes at least `minimumImprovement` of what could be removed, and 2 % of the imbalance, which seldom make it
  *   worse, and which pay back within the cooldown. Of a pair that goes in turn the second pod must bring that minimum, too.
- *   Where the time is up before all are played: those that were, the same that come first otherwise, and the best of them.
- * @throws OutOfTime where it is up before any could be played; Error where the assignor fails.
+ *   Where the time is up before all are played: those that were, the same that come first otherwise, and the best of them; none where it
+ *   is up while the first is played.
+ * @throws OutOfTime where it is up already while the floor is sought; Error where the assignor fails.
  */
 export function* forecastInSlices(board: Board, scope: ForecastScope, policy: Policy): Slices<Forecast> {
   const { orders } = scope;

@@ -204,19 +204,20 @@ describe("on a server", () => {
   });
 });
 
-describe("a search", () => {
-  function serverThat(finds: (promql: string) => Sample[]) {
-    const log: string[] = [];
-    const query = async (what: string, promql: string) => {
-      const scope = promql.includes('cluster="eu"') ? "ours" : "all";
-      log.push(`${what} of ${scope}`);
-      await Promise.resolve();
-      log.push(`${what} done`);
-      return finds(promql);
-    };
-    return { log, source: createMetricsSource({ query }, { ...OPTIONS, queries: {}, matchers: 'cluster="eu"' }) };
-  }
+/** A search with matchers on a server that finds this, and the log of what it was asked. */
+function serverThat(finds: (promql: string) => Sample[]) {
+  const log: string[] = [];
+  const query = async (what: string, promql: string) => {
+    const scope = promql.includes('cluster="eu"') ? "ours" : "all";
+    log.push(`${what} of ${scope}`);
+    await Promise.resolve();
+    log.push(`${what} done`);
+    return finds(promql);
+  };
+  return { log, source: createMetricsSource({ query }, { ...OPTIONS, queries: {}, matchers: 'cluster="eu"' }) };
+}
 
+describe("a search", () => {
   it("asks for one signal after the other, and keeps to the matchers where that finds anything", async () => {
     const { log, source } = serverThat(() => [{ labels: { __name__: "kafka_consumer_lag" }, value: 1 }]);
     const clues = await source.searchFor?.(["lag", "cpu"], [pod("a")], NEVER);
