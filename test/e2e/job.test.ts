@@ -101,7 +101,7 @@ describe
         const outcome = await startProduct({ args, env, within: withMountedAccount(account.directory) }).ended;
 
         expectEnd(outcome, 0, "would_rotate");
-        const sentence = `The Kubernetes API is at ${stage.plane.url} (in-cluster).`;
+        const sentence = `The Kubernetes API is at ${stage.plane.url} (in-cluster, the pod's service account).`;
         expect(outcome.log.map(({ msg }) => msg)).toContainEqual(expect.stringContaining(sentence));
       },
     );
