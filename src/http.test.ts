@@ -311,7 +311,7 @@ describe("a reply", () => {
     ["the password of the address", "", () => ({ status: 400, body: "reader has not addr-pass-1" })],
     [
       "a token behind JSON's escapes",
-      "?t=a%22%3Cquoted%22",
+      "?token=a%22%3Cquoted%22",
       () => ({ status: 400, body: '{"error":"a\\"\\u003cquoted\\""}' }),
     ],
     ["a token where the words are cut", "", (sent) => ({ status: 400, body: `${"x".repeat(290)} ${sent}` })],

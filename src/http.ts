@@ -7,7 +7,7 @@ import type { SecureContextOptions } from "node:tls";
 import { deadlineOn, systemClock } from "./clock.ts";
 import { type ErrorCode, type ErrorReply, RebalancerError, tooManyFiles } from "./errors.ts";
 import { createMasker, type Masker } from "./masking/masker.ts";
-import { secretsOf } from "./masking/secrets.ts";
+import { doubtfulOf, secretsOf } from "./masking/secrets.ts";
 import { orAborted } from "./or-aborted.ts";
 import type { Clock } from "./ports.ts";
 import { printable, withoutSecrets } from "./text.ts";
@@ -24,6 +24,8 @@ export interface HttpEndpoint {
   readonly tls?: TlsOptions;
   /** Asked before every attempt, so that a rotated token is picked up. One that hangs ends with the call. */
   headers?(signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
+  /** Values of its headers that whoever wrote the settings did not call secret. */
+  readonly openValues?: readonly string[];
   /** The variable that names a proxy for it, which is not used. Where it cannot be reached that may be why. */
   readonly unusedProxy?: string | undefined;
 }
@@ -90,6 +92,7 @@ export function createHttpClient(
     const url = addressOf(endpoint.url, call);
     const credentials = endpoint.headers && (await orAborted(endpoint.headers(signal), signal));
     masker.learn(secretsOf(endpoint, credentials));
+    masker.learnWhole(doubtfulOf(endpoint));
     const headers: Record<string, string> = { accept: "application/json", ...credentials };
     if (call.body) {
       headers["content-type"] = call.body.type;

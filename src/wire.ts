@@ -95,7 +95,8 @@ function tellEndpoint(
 /** Of what the run is openly about, and of what proves who we are to brokers; who connects to a server teaches it the rest. */
 function instruct(masker: Masker, { kubernetes, kafka }: Config): void {
   const { namespace, labelSelector, context } = kubernetes;
-  masker.show(["pod-rebalancer", namespace, labelSelector, context ?? "", kafka?.group ?? ""]);
+  // "k8s-aws-v1." begins every token of EKS.
+  masker.show(["pod-rebalancer", "k8s-aws-v1.", namespace, labelSelector, context ?? "", kafka?.group ?? ""]);
   if (kafka) masker.learn(kafkaSecrets(kafka.security));
 }
 

@@ -65,7 +65,7 @@ const httpConfig = z.strictObject({
 type HttpConfig = z.infer<typeof httpConfig>;
 
 /** What the file adds to an endpoint, and what is wrong with it. */
-export interface HttpAccess extends Pick<HttpEndpoint, "tls" | "headers"> {
+export interface HttpAccess extends Pick<HttpEndpoint, "tls" | "headers" | "openValues"> {
   /** One sentence each; no value of the file is quoted. */
   readonly faults: readonly string[];
 }
@@ -81,7 +81,12 @@ export async function readHttpConfig(path: string): Promise<HttpAccess> {
   const directory = dirname(resolve(path));
   try {
     const tls = data.tls_config && (await tlsOf(data.tls_config, directory));
-    return { faults, ...(tls && { tls }), headers: () => headersOf(data, directory) };
+    return {
+      faults,
+      ...(tls && { tls }),
+      openValues: Object.values(data.http_headers ?? {}).flatMap(({ values }) => values),
+      headers: () => headersOf(data, directory),
+    };
   } catch (thrown) {
     return { faults: [`${path}: ${(thrown as Error).message}`] };
   }
@@ -90,7 +95,7 @@ export async function readHttpConfig(path: string): Promise<HttpAccess> {
 async function parseYaml(path: string): Promise<{ written: unknown; faults: string[] }> {
   const lines = new LineCounter();
   try {
-    const document = parseDocument(await readTextFile(path), { lineCounter: lines });
+    const document = parseDocument(await readTextFile(path), { lineCounter: lines, merge: true });
     // The parser's message quotes the file, and the file holds secrets: only the place is told.
     const faults = document.errors.map(
       ({ pos, code }) => `${path}, line ${lines.linePos(pos[0]).line}: not YAML (${code})`,

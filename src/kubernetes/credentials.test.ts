@@ -191,13 +191,23 @@ describe("the kubeconfig's files", () => {
     ["a list", "[1, 2]", /is empty or no kubeconfig$/],
     [
       "a cluster without a server",
-      { clusters: [{ name: "x", cluster: {} }] },
-      /clusters\[0\]\.cluster\.server is missing$/,
+      { ...configOf("dev"), clusters: [{ name: "dev", cluster: { server: "" } }] },
+      /^cluster "dev": server is missing$/,
+    ],
+    [
+      "a cluster that is null",
+      { ...configOf("dev"), clusters: [{ name: "dev", cluster: null }] },
+      /^cluster "dev": server is missing$/,
+    ],
+    [
+      "a context without a cluster",
+      { ...configOf("dev"), contexts: [{ name: "dev", context: {} }] },
+      /^context "dev": cluster is missing$/,
     ],
     ["a list that is none", { users: 5 }, /^kubeconfig .*config: /],
     ["a key that is there twice", "users: []\nclusters: []\nusers: []", /config, line 3: a key is there twice$/],
     ["an alias to nowhere, without quoting it", "users: *s3cr3t", /config: an alias in it has no anchor/],
-    ["a name that is a number", { clusters: [{ name: 5, cluster: {} }] }, /config: clusters\[0\]\.name is no text; /],
+    ["a name that is a number", { clusters: [{ name: 5, cluster: {} }] }, /config: clusters\[0\].name is no text$/],
     [
       "a token that is a number, without quoting it",
       configOf("dev", { user: { token: 31337 } }),
@@ -270,6 +280,36 @@ describe("the kubeconfig's files", () => {
     expect(error).toMatchObject({ code: "CREDENTIALS_INVALID", message: expect.stringMatching(message) });
     expect((error as Error).message).not.toContain("s3cr3t");
   });
+});
+
+it.each([
+  ["contexts", { name: "foo", context: { cluster: "", namespace: "bar" } }],
+  ["contexts", { name: "foo", context: {} }],
+  ["clusters", { name: "foo", cluster: { server: "" } }],
+  ["clusters", { name: "foo", cluster: null }],
+])("an unfinished entry of %s that is not chosen does no harm: %j", async (list, entry) => {
+  const config = configOf("dev") as Record<string, object[]>;
+  await expect(loadConfig({ ...config, [list]: [...(config[list] ?? []), entry] })).resolves.toMatchObject({
+    context: "dev",
+  });
+});
+
+it("a kubeconfig may have merge keys, and documents behind the first", async () => {
+  const config = `
+x: &a { token: merged-token }
+current-context: dev
+contexts: [{ name: dev, context: { cluster: dev, user: dev } }]
+clusters: [{ name: dev, cluster: { server: "https://api.example" } }]
+users: [{ name: dev, user: { <<: *a } }]
+---
+`;
+  const { endpoint } = await loadConfig(config);
+  expect(await headersOf(endpoint)).toMatchObject({ authorization: "Bearer merged-token" });
+});
+
+it("empty impersonation is none, as with kubectl", async () => {
+  const user = { token: "t", "as-uid": "", "as-groups": [], "as-user-extra": {} };
+  await expect(loadConfig(configOf("dev", { user }))).resolves.toMatchObject({ context: "dev" });
 });
 
 const TWINS = [

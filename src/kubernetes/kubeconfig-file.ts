@@ -21,7 +21,7 @@ const yes = z
   .transform((value) => value === true);
 
 const cluster = z.object({
-  server: required,
+  server: text,
   "certificate-authority": text,
   "certificate-authority-data": text,
   "insecure-skip-tls-verify": yes,
@@ -55,7 +55,12 @@ const user = z.object({
   "as-user-extra": z.unknown().optional(),
 });
 
-const context = z.object({ cluster: required, user: text });
+const context = z.object({ cluster: text, user: text });
+
+/** What is unfinished in an entry matters only once it is chosen, as with kubectl. */
+function orEmpty<Entry extends z.ZodObject>(entry: Entry) {
+  return entry.nullish().transform((value) => value ?? entry.parse({}));
+}
 
 function entries<Key extends string, Value extends z.ZodType>(key: Key, value: Value) {
   const named = z.looseObject({ name: required, [key]: value } as { name: typeof required } & Record<Key, Value>);
@@ -67,12 +72,9 @@ function entries<Key extends string, Value extends z.ZodType>(key: Key, value: V
 
 const kubeconfig = z.object({
   "current-context": text,
-  clusters: entries("cluster", cluster),
-  users: entries(
-    "user",
-    user.nullish().transform((value) => value ?? user.parse({})),
-  ),
-  contexts: entries("context", context),
+  clusters: entries("cluster", orEmpty(cluster)),
+  users: entries("user", orEmpty(user)),
+  contexts: entries("context", orEmpty(context)),
 });
 
 export type ClusterEntry = z.infer<typeof cluster>;
@@ -120,8 +122,9 @@ async function readIfThere(path: string): Promise<string | undefined> {
 /** Its own words, because a parser's message quotes the file. */
 function parseYaml(path: string, written: string): unknown {
   const lines = new LineCounter();
-  const document = parseDocument(written, { lineCounter: lines });
-  const [fault] = document.errors;
+  const document = parseDocument(written, { lineCounter: lines, merge: true });
+  // Of several documents kubectl reads the first.
+  const fault = document.errors.find(({ code }) => code !== "MULTIPLE_DOCS");
   if (fault) {
     const why = fault.code === "DUPLICATE_KEY" ? "a key is there twice" : `not YAML (${fault.code})`;
     throw invalid(`${path}, line ${lines.linePos(fault.pos[0]).line}`, why);

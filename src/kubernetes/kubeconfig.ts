@@ -21,7 +21,7 @@ import {
 
 /** What one context stands for. */
 interface Choice {
-  readonly cluster: Named<ClusterEntry>;
+  readonly cluster: Named<ClusterEntry> & { readonly server: string };
   /** undefined: the context names none. */
   readonly user: Named<UserEntry> | undefined;
 }
@@ -71,11 +71,14 @@ async function readAll(paths: readonly string[], env: CredentialsRequest["env"])
 /** Of entries with the same name the first wins, over all files, as with kubectl; within one file there are none. */
 function chosen(files: readonly KubeconfigFile[], name: string): Choice {
   const context = named<ContextEntry>("context", name, files, ({ contexts }) => contexts);
+  if (!context.cluster) throw invalid(`context "${context.name}": cluster is missing`);
   const cluster = named<ClusterEntry>("cluster", context.cluster, files, ({ clusters }) => clusters);
+  const { server } = cluster;
+  if (!server) throw invalid(`cluster "${cluster.name}": server is missing`);
   if (cluster["proxy-url"]) throw invalid(`cluster "${cluster.name}": proxy-url is not supported`);
   const user = context.user ? named<UserEntry>("user", context.user, files, ({ users }) => users) : undefined;
   if (user) refuseUnsupported(user);
-  return { cluster, user };
+  return { cluster: { ...cluster, server }, user };
 }
 
 function named<Entry>(
@@ -102,7 +105,8 @@ function refuseUnsupported(user: Named<UserEntry>): void {
     );
   }
   for (const key of ["as-uid", "as-groups", "as-user-extra"] as const) {
-    if ((user[key] ?? undefined) !== undefined) throw fault(`${key} is not supported`);
+    if (Object.keys(user[key] ?? {}).length > 0 || typeof user[key] === "number")
+      throw fault(`${key} is not supported`);
   }
   if ((token ?? tokenFile) && username) throw fault("token and username exclude each other; expected one");
 }
@@ -200,7 +204,7 @@ async function fileOf(what: string, { name, directory }: Named<object>, file: st
   }
 }
 
-function execCluster(cluster: ClusterEntry, { ca }: TlsOptions): ExecCluster {
+function execCluster(cluster: Choice["cluster"], { ca }: TlsOptions): ExecCluster {
   return {
     server: cluster.server,
     "certificate-authority-data": ca === undefined ? undefined : Buffer.from(ca as string).toString("base64"),
@@ -209,7 +213,7 @@ function execCluster(cluster: ClusterEntry, { ca }: TlsOptions): ExecCluster {
   };
 }
 
-function serverOf({ name, server }: Named<ClusterEntry>): URL {
+function serverOf({ name, server }: Choice["cluster"]): URL {
   const url = URL.parse(server.replace(/\/$/, ""));
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw invalid(`cluster "${name}": server is ${quoted(server)}, expected an http(s) URL`);

@@ -48,6 +48,12 @@ describe("a report on its way out", () => {
     expect((await shown(report, maskerOf(report.reason))).reason).toBe(report.reason);
   });
 
+  it("keeps the address of the workload, and shows no secret in the kind of anything else", async () => {
+    const workload = { kind: "Deployment", namespace: "shop", name: TOKEN, uid: "1" };
+    const planted = { ...reportOf(groupOf(UNEVEN)), planted: { workload, kind: TOKEN } };
+    expect(((await shown(planted)) as typeof planted).planted).toEqual({ workload, kind: "…" });
+  });
+
   it("has an error with its code, advice and causes, and no secret in them", async () => {
     const cause = new Error(`cause ${TOKEN}`);
     const error = new RebalancerError("FORBIDDEN", `got \u001b[0m${TOKEN}`, { cause, advice: "Ask." });

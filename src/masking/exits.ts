@@ -49,20 +49,14 @@ function maskedFields(fields: object, masker: Masker): Record<string, unknown> {
 }
 
 function fieldOf(name: string, value: unknown, masker: Masker): unknown {
-  return typeof value === "string" && OUR_WORDS.has(name) ? value : maskedValue(value, masker);
+  if (typeof value === "string" && OUR_WORDS.has(name)) return value;
+  // An address, read from Kubernetes: changed, it would name another object, or none.
+  if (name === "workload" && typeof value === "object") return value;
+  return maskedValue(value, masker);
 }
 
 /** Fields whose values are words of ours, by which others look them up. A secret may be such a word, too. */
-const OUR_WORDS: ReadonlySet<string> = new Set([
-  "reason",
-  "code",
-  "cause",
-  "action",
-  "outcome",
-  "role",
-  "kind",
-  "step",
-]);
+const OUR_WORDS: ReadonlySet<string> = new Set(["reason", "code", "cause", "action", "outcome", "role", "step"]);
 
 /** Any value of a report: every text in it, however deep; the rest is as it was. */
 function maskedValue(value: unknown, masker: Masker): unknown {

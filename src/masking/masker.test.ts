@@ -199,3 +199,23 @@ describe("a masker", () => {
     },
   );
 });
+
+describe("a value that may be a name", () => {
+  const masker = createMasker();
+  masker.learnWhole(["prod-eu-west-1", "payments", "10000", "anonymous", "tenant-81c6d2a05f-header"]);
+
+  it.each([
+    "node prod-eu-west-1",
+    "payments-7d4f",
+    "lag 100000",
+    "lag 10000",
+    "tenant-81c6d2a05f-header-2",
+    "tenant-81c6d2a0",
+  ])("is no reason to mask %s", (words) => {
+    expect(masker.mask(words)).toBe(words);
+  });
+
+  it.each(["pod tenant-81c6d2a05f-header", "pod tenant%2D81c6d2a05f-header"])("is masked in %s", (words) => {
+    expect(masker.mask(words)).toBe("pod …");
+  });
+});

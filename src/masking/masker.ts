@@ -8,6 +8,11 @@ export interface Masker {
   /** From now on these are secret, one after the other; what they are called, and by whom they were issued, does not matter. */
   learn(secrets: Iterable<string>): void;
   /**
+   * These may be secret, or be names that are shown everywhere (a tenant): only the whole value is masked, where it stands alone, and
+   * only where it does not read like a name or a number.
+   */
+  learnWhole(values: Iterable<string>): void;
+  /**
    * The words with "…" in place of each secret and of what is left of one; of words beyond 1 MiB only the beginning. It takes time
    * in proportion to their length, and next to none where nothing is secret.
    */
@@ -23,6 +28,12 @@ const FRAGMENT_OF_WORDS = 12;
 /** A shorter secret may well be any word. One that is shorter than a fragment and reads like a word is masked where it stands alone. */
 const SHORTEST = 5;
 
+/** Eight letters and digits in a row, of both kinds: "81c6d2a05f", but neither "prod-eu-west-1" nor "10000". */
+const OPAQUE = /(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{8}/i;
+
+/** Names of pods, topics or tenants have no such characters. */
+const IN_NO_NAME = /[^\w .:=/,-]/;
+
 /** No message, name or page for people is longer; nor is anything shown that is. */
 const MOST_CHARACTERS = 2 ** 20;
 
@@ -30,6 +41,7 @@ export function createMasker(): Masker {
   const known = new Set<string>();
   const index = createIndex();
   const openly: string[] = [];
+  const alone = new Set<string>();
 
   function isSecret(run: string): boolean {
     if (openly.some((word) => word.includes(run))) return false;
@@ -52,11 +64,22 @@ export function createMasker(): Masker {
         }
       }
     },
+    learnWhole(values) {
+      for (const value of values) {
+        if (OPAQUE.test(value) || (value.length >= FRAGMENT_OF_WORDS && IN_NO_NAME.test(value))) {
+          for (const layer of decodings(value)) alone.add(textOf(layer));
+        }
+      }
+    },
     mask(words) {
-      if (known.size === 0) return words;
+      if (known.size === 0 && alone.size === 0) return words;
       if (words.length > MOST_CHARACTERS) return `${this.mask(words.slice(0, MOST_CHARACTERS))}…`;
-      if (AS_IT_STANDS.test(words) && !index.mayBeIn(words)) return words;
-      const spans = decodings(words).flatMap((layer) => spansIn(layer, index, isSecret));
+      if (AS_IT_STANDS.test(words) && !index.mayBeIn(words) && ![...alone].some((one) => words.includes(one)))
+        return words;
+      const spans = decodings(words).flatMap((layer) => [
+        ...spansIn(layer, index, isSecret),
+        ...[...alone].flatMap((whole) => standingAlone(layer, whole)),
+      ]);
       return spans.length === 0 ? words : without(spans, words);
     },
   };
@@ -196,6 +219,17 @@ function spansIn({ bytes, at }: Decoded, index: Index, isSecret: (run: string) =
     end = Math.max(end, here + length);
   }
   close();
+  return spans;
+}
+
+/** Where this value stands, and no other word is joined to it. */
+function standingAlone({ bytes, at }: Decoded, whole: string): Span[] {
+  const spans: Span[] = [];
+  const sought = Buffer.from(whole, "latin1");
+  for (let from = bytes.indexOf(sought); from >= 0; from = bytes.indexOf(sought, from + sought.length)) {
+    const to = from + sought.length;
+    if (!isWordAt(bytes, from - 1) && !isWordAt(bytes, to)) spans.push([at[from] ?? 0, at[to] ?? 0]);
+  }
   return spans;
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { kafkaSecrets, secretsOf } from "./secrets.ts";
+import { doubtfulOf, kafkaSecrets, secretsOf } from "./secrets.ts";
 
 describe("what is secret of a request", () => {
   it.each<[string, Record<string, string>, string[]]>([
@@ -18,6 +18,14 @@ describe("what is secret of a request", () => {
   it("is no switch of the address", () => {
     const found = secretsOf({ url: new URL("http://host/?partial_response=false&token=t0k") });
     expect(found.filter(Boolean)).toEqual(["t0k"]);
+  });
+
+  it("is no header value or parameter that is not called secret", () => {
+    const url = new URL("http://host/?extra_label=cluster%3Deu-west-1&token=t0k");
+    const endpoint = { url, openValues: ["payments"] };
+    const found = secretsOf(endpoint, { "x-scope-orgid": "payments", "x-keys": "payments, s3cret" });
+    expect(new Set(found.filter(Boolean))).toEqual(new Set(["s3cret", "t0k"]));
+    expect(doubtfulOf(endpoint)).toEqual(["payments", "cluster=eu-west-1"]);
   });
 
   it("is the key for TLS, and not whom we act as", () => {

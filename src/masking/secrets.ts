@@ -8,20 +8,44 @@ type Headers = Readonly<Record<string, string>>;
 interface Endpoint {
   readonly url: URL;
   readonly tls?: { readonly key?: unknown };
+  /** Values of headers that whoever wrote the settings did not call secret. */
+  readonly openValues?: readonly string[];
 }
 
-/** Of requests to a server: what headers hold, query parameters and password of the address, and the key that TLS uses. */
-export function secretsOf({ url, tls }: Endpoint, credentials: Headers = {}): string[] {
+/**
+ * Of requests to a server: what headers hold, password and those query parameters of the address that are called a token or the like,
+ * and the key that TLS uses.
+ */
+export function secretsOf({ url, tls, openValues = [] }: Endpoint, credentials: Headers = {}): string[] {
   const headers = Object.entries(credentials).filter(([name]) => !NO_SECRET.has(name));
   const { username, password } = url;
   const basic = password && `Basic ${Buffer.from(`${decoded(username)}:${decoded(password)}`).toString("base64")}`;
   // A parameter without a value is a bare token; a switch (`partial_response=false`) is none.
-  const parameters = [...url.searchParams].map(([name, value]) => value || name).filter((text) => !SWITCH.test(text));
+  const parameters = [...url.searchParams].filter(isSecret).map(([name, value]) => value || name);
   const key = typeof tls?.key === "string" ? [tls.key] : [];
-  return [...[...headers.map(([, value]) => value), basic].flatMap(partsOf), ...parameters, ...key];
+  const values = headers.flatMap(([, value]) => withoutOpen(value, openValues));
+  return [...[...values, basic].flatMap(partsOf), ...parameters, ...key];
 }
 
-const SWITCH = /^(true|false)$/i;
+/** What may be secret and may be a name that is shown everywhere, a tenant's say: the other values of headers and of the address. */
+export function doubtfulOf({ url, openValues = [] }: Endpoint): string[] {
+  return [...openValues, ...[...url.searchParams].filter((one) => !isSecret(one)).map(([, value]) => value)];
+}
+
+function isSecret([name, value]: readonly [string, string]): boolean {
+  return value === "" || (CALLED_SECRET.test(name) && !/^(true|false)$/i.test(value));
+}
+
+const CALLED_SECRET = /token|key|secret|pass(word|wd)|sig|auth|cred|jwt/i;
+
+/** The header as it is sent, or what is left of its list once the open values are taken out. */
+function withoutOpen(header: string, openValues: readonly string[]): string[] {
+  if (openValues.length === 0) return [header];
+  if (openValues.includes(header)) return [];
+  const values = header.split(", ");
+  const secret = values.filter((value) => !openValues.includes(value));
+  return secret.length === values.length ? [header] : secret;
+}
 
 /** Whom we act as is what a refusal must tell. */
 const NO_SECRET: ReadonlySet<string> = new Set(["impersonate-user"]);

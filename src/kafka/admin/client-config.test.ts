@@ -96,6 +96,16 @@ describe("the file of a Kafka client", () => {
     });
   });
 
+  it("may hold settings of other clients", async () => {
+    const others = [
+      "schema.registry.ssl.truststore.location=/a.jks",
+      "schema.registry.ssl.key.password=x",
+      "confluent.monitoring.interceptor.ssl.keystore.location=/b.jks",
+    ];
+    const { faults } = await readClientConfig(write(["security.protocol=PLAINTEXT", ...others].join("\n")));
+    expect(faults).toEqual([]);
+  });
+
   const PEM = "security.protocol=SSL\nssl.keystore.type=PEM\nssl.truststore.type=PEM\n";
 
   it.each([

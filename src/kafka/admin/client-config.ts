@@ -114,11 +114,14 @@ function strangers(properties: ReadonlyMap<string, string>): string[] {
   return unknown.map((key) => `${shown(key)} is not supported; expected ${KEYS.join(", ")}`);
 }
 
+/** Before a key of the client itself; `schema.registry.ssl.…` or an interceptor's `….ssl.…` are settings of another client. */
+const OTHER_TOOLS = /^(?:(?:spring|kafka|connect|properties|consumer|producer|admin|client)\.)+/;
+
 /** What other tools make of these keys: `spring.kafka.security.protocol`, `consumer.security.protocol`, `SECURITY_PROTOCOL`. */
 function misplaced(properties: ReadonlyMap<string, string>): string[] {
   return [...properties.keys()].flatMap((key) => {
-    const plain = key.toLowerCase().replaceAll(/[_-]/g, ".");
-    const meant = KEYS.find((one) => plain === one || plain.endsWith(`.${one}`));
+    const plain = key.toLowerCase().replaceAll(/[_-]/g, ".").replace(OTHER_TOOLS, "");
+    const meant = KEYS.find((one) => plain === one);
     if (meant === undefined || meant === key || properties.has(meant)) return [];
     return `${shown(key)} has no effect; expected ${meant}, as Kafka's Java client has it`;
   });
