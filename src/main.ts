@@ -26,9 +26,9 @@ function toldToStop(): AbortSignal {
   // Rejections that are not handled come here, too.
   process.on("uncaughtException", (thrown: unknown) => {
     const message = `an error outside of any step: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
-    if (isOver || stop.signal.aborted)
-      process.stderr.write(`pod-rebalancer: ${cleanText(maskedText(message, masker))}\n`);
-    else stop.abort(new RebalancerError("INTERNAL", message, { cause: thrown }));
+    // Here too, for the run may be past the step in which it would hear of it.
+    process.stderr.write(`pod-rebalancer: ${cleanText(maskedText(message, masker))}\n`);
+    stop.abort(new RebalancerError("INTERNAL", message, { cause: thrown }));
   });
   return stop.signal;
 }
@@ -36,11 +36,8 @@ function toldToStop(): AbortSignal {
 // What cannot be said on stderr, because its disk is full or its reader gone, must not change the exit code.
 process.stderr.on("error", () => undefined);
 
-/** What comes of a run is reported; nothing that is thrown later changes it. */
-let isOver = false;
 const { env, stdout, stderr } = process;
 process.exitCode = await commandLine(process.argv.slice(2), { env, stdout, stderr, masker }, toldToStop);
-isOver = true;
 // All is said and done: a plugin or a mount that hangs, or a reader that does not read, must not hold up the Job.
 const { exitCode } = process;
 setTimeout(() => endProcess(exitCode), LAST_WAIT_MILLIS).unref();
