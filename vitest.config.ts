@@ -47,8 +47,8 @@ export default defineConfig({
         test: {
           name: "engines",
           include: ["test/engines/**/*.test.ts"],
-          testTimeout: 60 * seconds,
-          hookTimeout: 60 * seconds,
+          testTimeout: 180 * seconds,
+          hookTimeout: 180 * seconds,
         },
       },
       {

@@ -45,7 +45,7 @@ describe.skipIf(missing).each([
   /** Runs once as a group of its own. */
   function run(scene: Scene, args: readonly string[], selector: string, settings = {}) {
     const env = { METRICS_PUSH_URL: receiver.pushUrl, KUBE_LABEL_SELECTOR: selector, ...settings };
-    return scene.run(args, env);
+    return scene.start(args, env).ended;
   }
 
   /** The value of the one series with this name and these labels, once it is there. */
