@@ -22,6 +22,9 @@ export interface IdleTime extends Outside, Disposable {
 
 const NOTHING = () => 0;
 
+/** How often it is seen who has slept for long enough beside a process: it takes half a minute at times. */
+const PROCESS_LOOK_MILLIS = 20;
+
 interface Sleeper {
   readonly at: number;
   readonly wake: () => void;
@@ -42,11 +45,14 @@ export function createIdleTime(): IdleTime {
   async function pump(): Promise<void> {
     pumping = true;
     while (sleepers.size > 0) {
+      if (processes > 0) {
+        await delay(PROCESS_LOOK_MILLIS);
+        for (const sleeper of sleepers) if (sleeper.at <= time()) sleeper.wake();
+        continue;
+      }
       const before = events;
       await nothingToDo();
-      if (processes > 0) {
-        for (const sleeper of sleepers) if (sleeper.at <= time()) sleeper.wake();
-      } else if (events === before && moving() === 0) {
+      if (processes === 0 && events === before && moving() === 0) {
         const next = [...sleepers].reduce((first, one) => (one.at < first.at ? one : first));
         now = Math.max(now, next.at);
         next.wake();

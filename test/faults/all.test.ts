@@ -12,9 +12,10 @@
 
 import { afterAll, vi } from "vitest";
 
+// It has the run that takes longest.
+import "./aftermath.suite.ts";
 import "./never-answered.suite.ts";
 import "./evidence.suite.ts";
-import "./aftermath.suite.ts";
 import "./server-faults.suite.ts";
 import "./shapes.suite.ts";
 import "./evictions.suite.ts";
