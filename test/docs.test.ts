@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 
 import { partsOf, PLACES, prometheusRule, renderParts, rightsTable, RULE, withParts } from "../scripts/docs.ts";
+import { GUARDS } from "../scripts/guards.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { type Option, OPTIONS } from "../src/config/options.ts";
 import { ERRORS } from "../src/errors.ts";
@@ -425,5 +426,11 @@ describe("the faults of the field", () => {
 
   it.each(held)("are held by %s › %s, which is there", (file, title) => {
     expect(read(file)).toContain(title);
+  });
+});
+
+describe("a guard", () => {
+  it.each(GUARDS)("stands once in $file: without it, a run $prevents", ({ file, code }) => {
+    expect(read(file).split(code)).toHaveLength(2);
   });
 });
